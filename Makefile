@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The workshop: fetch, patch, configure, build, boot, test. "make help" lists it.
+# Each target calls a script of the same name or so, which says more with --help.
+#
+#   BUILD=DIR      where everything generated goes (default: build)
+#   LINUX_SRC=DIR  build on this kernel tree instead of fetching one
+#   JOBS=N         compile with N processes (default: as many as there are CPUs)
+
+BUILD ?= build
+override BUILD := $(abspath $(BUILD))
+export BUILD LINUX_SRC JOBS
+# The steps come one after the other; each is parallel in itself.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+## Building
+
+.PHONY: deps fetch stock patch repatch patches config kernel root selftests
+deps: ## install the Debian packages that are missing here
+	@scripts/deps
+fetch: ## get the kernel's source, and unpack it to build/stock
+	@scripts/fetch
+	@scripts/stock-tree
+stock: fetch ## build the stock kernel, which ours is compared with
+	@scripts/kernel-build stock
+patch: stock ## make build/linux, the patched tree, what the patches say
+	@scripts/linux-tree
+	@scripts/link-sources
+repatch: stock ## the same, with FORCE=1 over commits and edits in it
+	@scripts/linux-tree $(if $(FORCE),--force)
+	@scripts/link-sources
+patches: ## write kvm/patches and iommu/patches from the commits in build/linux
+	@scripts/make-patches
+config: patch ## configure the patched kernel
+	@scripts/kernel-config linux scripts/host.config scripts/share.config
+kernel: patch ## build the patched kernel
+	@scripts/kernel-build linux
+root: ## make the small Debian that QEMU and the emulated host live in
+	@scripts/root
+selftests: kernel ## build our selftests, and the kernel's own for KVM
+	@scripts/selftests-build
+
+## Running
+
+.PHONY: boot shell run test check lint kunit kvm-selftests
+boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
+	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
+shell: selftests root ## a shell on the emulated host
+	@scripts/boot --shell --append kvm.share_iommu_tdp=1 $(ARGS)
+run: selftests root ## the demonstration: one table, two walkers
+	@scripts/demo
+test: selftests root ## our selftests, or T='name...' of them
+	@scripts/selftests $(T)
+check: selftests root ## every check there is
+	@scripts/check
+lint: kernel ## checkpatch, sparse, W=1, shellcheck
+	@scripts/lint
+kunit: kernel root ## the KUnit tests built into the patched kernel
+	@scripts/kunit
+kvm-selftests: selftests root ## the kernel's own: stock, sharing off, sharing on
+	@scripts/kvm-selftests $(T)
+
+## For others
+
+.PHONY: rebase-check deb clean distclean
+rebase-check: fetch ## do our patches apply to the newest kernel that Debian has?
+	@scripts/rebase-check
+deb: patch ## installable kernel packages: CONFIG=path/to/.config
+	@scripts/deb '$(CONFIG)'
+clean: ## remove what was built; the source and the patched tree's commits stay
+	@scripts/clean
+distclean: ## remove everything that was generated, the patched tree too
+	@scripts/clean --all
