@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The entry-format contract: what one 64-bit entry may hold when both the CPU
+ * and an IOMMU walk it.
+ *
+ * Two pairs of walkers are covered:
+ *
+ *   NPT = AMD-Vi v1 host table
+ *     AMD64 APM vol. 2, 15.25 "Nested Paging" and 5.3 "Long-Mode Page
+ *     Translation"; AMD I/O Virtualization Technology (IOMMU) Specification,
+ *     2.2.3 "I/O Page Tables for Host Translations".
+ *   EPT = VT-d second stage
+ *     Intel SDM vol. 3, 29.3 "The Extended Page Table Mechanism"; Intel VT-d
+ *     Specification, 9.8 "Second-Stage Paging Entries".
+ *
+ * Everything that KVM keeps for itself in an SPTE must lie where neither
+ * walker attaches a meaning to it, or where the meaning is the one wanted.
+ * These positions are chosen once, when the vendor module loads with
+ * share_iommu_tdp=1; with 0 the layout is upstream's.
+ */
+#ifndef __KVM_MMU_SHARE_FORMAT_H
+#define __KVM_MMU_SHARE_FORMAT_H
+
+#include <linux/bits.h>
+#include <linux/types.h>
+
+/* Physical address of a page or of the next table, the same for all four. */
+#define SHARE_ADDR_MASK			GENMASK_ULL(51, 12)
+
+/*
+ * NPT = AMD-Vi v1
+ *
+ * bit    CPU (NPT)                    IOMMU (v1)              KVM, shared layout
+ * 0      P                            PR                      P
+ * 1      W                            ignored                 W
+ * 2      U                            ignored                 U
+ * 3-4    PWT, PCD                     ignored                 0
+ * 5      A                            A                       A
+ * 6      D (leaf)                     D (leaf)                D
+ * 7      PS (leaf above 4K)           ignored                 PS
+ * 8      leaf: G, has no effect in    ignored                 leaf: host-writable
+ *        a nested table; table: MBZ
+ * 9-11   available                    next level: 0 in a      child's level
+ *                                     leaf, else the child's
+ * 12-51  address                      address                 address
+ * 52-58  available                    reserved                0
+ * 59     available                    leaf: U (ATS)           0
+ * 60     available                    leaf: FC                leaf: 1
+ * 61     available                    IR                      MMU-present
+ * 62     available                    IW                      leaf: MMU-writable,
+ *                                                             table: 1
+ * 63     NX                           ignored                 NX
+ *
+ * IR and IW are ANDed over the levels, so tables grant both.
+ */
+#define SHARE_NPT_P			BIT_ULL(0)
+#define SHARE_NPT_W			BIT_ULL(1)
+#define SHARE_NPT_U			BIT_ULL(2)
+#define SHARE_NPT_PWT_PCD		GENMASK_ULL(4, 3)
+#define SHARE_NPT_A			BIT_ULL(5)
+#define SHARE_NPT_D			BIT_ULL(6)
+#define SHARE_NPT_PS			BIT_ULL(7)
+#define SHARE_NPT_G			BIT_ULL(8)
+#define SHARE_NPT_NEXT_LEVEL		GENMASK_ULL(11, 9)
+#define SHARE_NPT_NEXT_LEVEL_SHIFT	9
+#define SHARE_NPT_RSVD			GENMASK_ULL(58, 52)
+#define SHARE_NPT_ATS_U			BIT_ULL(59)
+#define SHARE_NPT_FC			BIT_ULL(60)
+#define SHARE_NPT_IR			BIT_ULL(61)
+#define SHARE_NPT_IW			BIT_ULL(62)
+#define SHARE_NPT_NX			BIT_ULL(63)
+
+/*
+ * EPT = VT-d second stage
+ *
+ * bit    CPU (EPT)                    IOMMU (second stage)    KVM, shared layout
+ * 0-1    R, W                         R, W; either is present R, W
+ * 2      X                            X, ignored without ERS  X
+ * 3-6    leaf: EMT, IPAT; table: MBZ  leaf: ignored           EMT, IPAT
+ * 7      PS (leaf above 4K)           PS                      PS
+ * 8      A                            A (SSADS)               A
+ * 9      D (leaf)                     D (leaf, SSADS)         D
+ * 10     XU                           ignored                 XU
+ * 11     ignored                      leaf: SNP, reserved     0
+ *                                     without snoop control;
+ *                                     table: reserved
+ * 12-51  address                      address                 address
+ * 52-60  ignored                      ignored                 53 host-writable, 55
+ *                                                             MMU-writable, 58-59 A/D
+ *                                                             type, 60 MMU-present
+ * 61     ignored                      ignored                 0
+ * 62     ignored                      leaf: TM, reserved;     0
+ *                                     table: reserved
+ * 63     suppress #VE                 ignored                 suppress #VE
+ *
+ * Bits 57, 58, 60 and 61 have a meaning in a leaf with VMX controls that KVM
+ * does not set (guest-paging verification, paging-write, supervisor shadow
+ * stack, sub-page write permissions).
+ */
+#define SHARE_EPT_R			BIT_ULL(0)
+#define SHARE_EPT_W			BIT_ULL(1)
+#define SHARE_EPT_X			BIT_ULL(2)
+#define SHARE_EPT_EMT			GENMASK_ULL(5, 3)
+#define SHARE_EPT_IPAT			BIT_ULL(6)
+#define SHARE_EPT_PS			BIT_ULL(7)
+#define SHARE_EPT_A			BIT_ULL(8)
+#define SHARE_EPT_D			BIT_ULL(9)
+#define SHARE_EPT_XU			BIT_ULL(10)
+#define SHARE_EPT_SNP			BIT_ULL(11)
+#define SHARE_EPT_HOST_WRITABLE		BIT_ULL(53)
+#define SHARE_EPT_MMU_WRITABLE		BIT_ULL(55)
+#define SHARE_EPT_AD_TYPE		GENMASK_ULL(59, 58)
+#define SHARE_EPT_MMU_PRESENT		BIT_ULL(60)
+#define SHARE_EPT_TM			BIT_ULL(62)
+#define SHARE_EPT_SVE			BIT_ULL(63)
+
+/**
+ * enum mmu_share_format - a pair of walkers that can share a table
+ * @MMU_SHARE_NPT_AMDV1: AMD nested paging and AMD-Vi's v1 host table
+ * @MMU_SHARE_EPT_VTDSS: Intel EPT and VT-d's second stage
+ */
+enum mmu_share_format {
+	MMU_SHARE_NPT_AMDV1,
+	MMU_SHARE_EPT_VTDSS,
+};
+
+/**
+ * struct mmu_share_layout - where KVM's own bits go in a shareable SPTE
+ * @mmu_present: set in every entry that KVM regards as shadow-present
+ * @host_writable: leaf: the host page may be written
+ * @mmu_writable: leaf: KVM does not write-protect it for shadow paging
+ * @ad_type_shift: lowest bit of the two-bit A/D type, which is 0 when shared
+ * @leaf_set: set in every leaf besides what upstream sets
+ * @table_set: set in every non-leaf besides what upstream sets
+ * @next_level_shift: where a non-leaf holds its child's level, 0 for nowhere
+ * @mmio_value: what marks a cached MMIO entry
+ * @mmio_mask: the bits that @mmio_value is compared under
+ * @gen_low_start: lowest bit of the MMIO generation's low part
+ * @gen_low_bits: its width
+ * @gen_high_start: lowest bit of the MMIO generation's high part
+ * @gen_high_bits: its width
+ *
+ * An MMIO entry leaves the IOMMU nothing to follow. AMD: a reserved address
+ * bit faults the CPU; the IOMMU finds a leaf that grants neither read nor
+ * write, so IR, IW and next level stay clear of the generation. Intel: execute
+ * only with a reserved memory type is a misconfiguration whether or not
+ * execute-only is supported; the IOMMU sees R=W=0, i.e. absent.
+ */
+struct mmu_share_layout {
+	u64 mmu_present;
+	u64 host_writable;
+	u64 mmu_writable;
+	u8 ad_type_shift;
+	u64 leaf_set;
+	u64 table_set;
+	u8 next_level_shift;
+	u64 mmio_value;
+	u64 mmio_mask;
+	u8 gen_low_start;
+	u8 gen_low_bits;
+	u8 gen_high_start;
+	u8 gen_high_bits;
+};
+
+/**
+ * struct mmu_share_entry_bits - who reads which bit of one kind of entry
+ * @cpu: bits that the CPU's walker interprets
+ * @iommu: bits that the IOMMU's walker interprets
+ * @zero: bits that must be 0 for at least one of them, or by the contract
+ * @one: bits that must be 1 for the entry to do its job, MMU-present included
+ * @kvm: bits that KVM may use for itself; disjoint from @zero
+ */
+struct mmu_share_entry_bits {
+	u64 cpu;
+	u64 iommu;
+	u64 zero;
+	u64 one;
+	u64 kvm;
+};
+
+extern const struct mmu_share_layout mmu_share_layouts[];
+
+const struct mmu_share_entry_bits *
+mmu_share_leaf_bits(enum mmu_share_format fmt, int level);
+const struct mmu_share_entry_bits *
+mmu_share_table_bits(enum mmu_share_format fmt);
+
+const char *mmu_share_check_entry(enum mmu_share_format fmt, u64 entry,
+				  int level);
+bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry);
+
+#endif /* __KVM_MMU_SHARE_FORMAT_H */
