@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The per-VM debugfs file mmu_share: what is shared, and how it is mapped.
+ */
+#include <linux/debugfs.h>
+#include <linux/kvm_host.h>
+#include <linux/seq_file.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "share.h"
+
+struct share_census {
+	u64 leaf[KVM_NR_PAGE_SIZES];
+	u64 tables;
+	u64 mmio;
+};
+
+static void census(struct kvm *kvm, struct kvm_mmu_page *root,
+		   struct share_census *c)
+{
+	struct tdp_iter iter;
+
+	c->tables = 1;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, root, 0, kvm_mmu_max_gfn() + 1) {
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
+			continue;
+
+		if (is_mmio_spte(kvm, iter.old_spte))
+			c->mmio++;
+		else if (!is_shadow_present_pte(iter.old_spte))
+			continue;
+		else if (is_last_spte(iter.old_spte, iter.level))
+			c->leaf[iter.level - PG_LEVEL_4K]++;
+		else
+			c->tables++;
+	}
+	rcu_read_unlock();
+}
+
+static int mmu_share_show(struct seq_file *m, void *unused)
+{
+	struct share_census c = {};
+	struct kvm *kvm = m->private;
+	struct kvm_mmu_share *share;
+	struct kvm_mmu_page *root;
+	u64 pinned = 0, flushes = 0;
+
+	read_lock(&kvm->mmu_lock);
+	root = mmu_share_get_root(kvm);
+	if (root) {
+		share = mmu_share_locked(kvm);
+		pinned = share->pinned_pages;
+		flushes = atomic64_read(&share->flushes);
+		census(kvm, root, &c);
+		kvm_tdp_mmu_put_root(kvm, root);
+	}
+	read_unlock(&kvm->mmu_lock);
+
+	seq_printf(m, "shared: %d\n", !!root);
+	seq_printf(m, "root: 0x%llx\n", root ? (u64)__pa(root->spt) : 0);
+	seq_printf(m, "root_level: %d\n", root ? root->role.level : 0);
+	seq_printf(m, "pinned_bytes: %llu\n", pinned << PAGE_SHIFT);
+	seq_printf(m, "leaf_4k: %llu\n", c.leaf[0]);
+	seq_printf(m, "leaf_2m: %llu\n", c.leaf[1]);
+	seq_printf(m, "leaf_1g: %llu\n", c.leaf[2]);
+	seq_printf(m, "table_pages: %llu\n", c.tables);
+	seq_printf(m, "iotlb_flushes: %llu\n", flushes);
+	seq_printf(m, "mmio_entries: %llu\n", c.mmio);
+	return 0;
+}
+
+static int mmu_share_open(struct inode *inode, struct file *file)
+{
+	struct kvm *kvm = inode->i_private;
+	int ret;
+
+	if (!kvm_get_kvm_safe(kvm))
+		return -ENOENT;
+
+	ret = single_open(file, mmu_share_show, kvm);
+	if (ret)
+		kvm_put_kvm(kvm);
+	return ret;
+}
+
+static int mmu_share_release(struct inode *inode, struct file *file)
+{
+	kvm_put_kvm(inode->i_private);
+	return single_release(inode, file);
+}
+
+static const struct file_operations mmu_share_fops = {
+	.owner = THIS_MODULE,
+	.open = mmu_share_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = mmu_share_release,
+};
+
+/**
+ * mmu_share_create_debugfs() - Add the file to a VM's debugfs directory
+ * @kvm: the VM; KVM removes the directory with all in it
+ *
+ * Context: VM creation.
+ */
+void mmu_share_create_debugfs(struct kvm *kvm)
+{
+	debugfs_create_file("mmu_share", 0444, kvm->debugfs_dentry, kvm,
+			    &mmu_share_fops);
+}

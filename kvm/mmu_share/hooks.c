@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the TDP MMU calls when it works on the shared root.
+ */
+#define pr_fmt(fmt) "kvm: mmu_share: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/kvm_host.h>
+#include <linux/moduleparam.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "share.h"
+#include "trace.h"
+
+bool mmu_share_check_entries;
+module_param_named(share_iommu_tdp_check, mmu_share_check_entries, bool, 0644);
+MODULE_PARM_DESC(share_iommu_tdp_check,
+		 "Check every entry of a shared TDP table against the entry-format contract (default: off)");
+
+/**
+ * __mmu_share_has_root() - slow half of mmu_share_has_root(), see there
+ * @kvm: the VM
+ * @role: role of the root that the vCPU needs, without io_shared
+ *
+ * Context: mmu_lock held.
+ */
+bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role)
+{
+	role.io_shared = true;
+	return role.word == mmu_share_locked(kvm)->root->role.word;
+}
+
+static void check_entry(u64 spte, gfn_t gfn, int level)
+{
+	const char *bad = mmu_share_check_entry(mmu_share_format, spte, level);
+
+	WARN_ONCE(bad, "kvm: mmu_share: illegal entry %llx for gfn %llx at level %d: %s",
+		  spte, gfn, level, bad);
+}
+
+/* What the IOMMU reads of an SPTE: where it leads and what it allows. */
+static u64 device_view(u64 spte)
+{
+	if (!is_shadow_present_pte(spte))
+		return 0;
+	return spte & (SPTE_BASE_ADDR_MASK | shadow_mmu_present_mask |
+		       shadow_mmu_writable_mask);
+}
+
+/**
+ * __mmu_share_spte_changed() - slow half of mmu_share_spte_changed(), see there
+ * @kvm: the VM
+ * @sp: table that holds the SPTE
+ * @gfn: first gfn that the SPTE maps
+ * @old_spte: value before the change
+ * @new_spte: value after it
+ * @level: level of @sp
+ *
+ * A huge page that was split needs no flush: IOTLB entries of either size lead
+ * to the same page, and one flush of a 4K page drops the huge one over it.
+ *
+ * Context: mmu_lock held for read or write.
+ */
+void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
+			      gfn_t gfn, u64 old_spte, u64 new_spte, int level)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+	bool was_leaf = is_last_spte(old_spte, level);
+
+	if (READ_ONCE(mmu_share_check_entries))
+		check_entry(new_spte, gfn, level);
+
+	/*
+	 * Nobody walks a root that was retired. A frozen entry is in a table
+	 * that was unlinked, and flushed, before.
+	 */
+	if (!share || !is_shadow_present_pte(old_spte) || is_frozen_spte(new_spte))
+		return;
+
+	if (was_leaf &&
+	    (device_view(old_spte) == device_view(new_spte) ||
+	     (is_shadow_present_pte(new_spte) && !is_last_spte(new_spte, level))))
+		return;
+
+	guard(spinlock)(&share->flush_lock);
+
+	share->first = min(share->first, gfn);
+	share->last = max(share->last, gfn + KVM_PAGES_PER_HPAGE(level) - 1);
+	share->tables |= !was_leaf;
+}
+
+/**
+ * mmu_share_flush() - Flush what has been gathered since the last flush
+ * @share: the share
+ *
+ * The lock is held throughout: a second caller waits for what the first has
+ * taken over from it.
+ *
+ * Context: atomic, mmu_lock held or not.
+ */
+void mmu_share_flush(struct kvm_mmu_share *share)
+{
+	guard(spinlock)(&share->flush_lock);
+
+	if (share->first > share->last)
+		return;
+
+	if (share->sink_ops) {
+		trace_mmu_share_iotlb_flush(__pa(share->root->spt),
+					    gfn_to_gpa(share->first),
+					    gfn_to_gpa(share->last - share->first + 1),
+					    share->tables);
+		share->sink_ops->flush(share->sink, gfn_to_gpa(share->first),
+				       gfn_to_gpa(share->last + 1) - 1,
+				       share->tables);
+		atomic64_inc(&share->flushes);
+	}
+
+	share->first = ~0ULL;
+	share->last = 0;
+	share->tables = false;
+}
+
+/**
+ * kvm_mmu_share_flush_iotlb() - Flush the IOTLB where KVM flushes CPU TLBs
+ * @kvm: the VM
+ *
+ * Context: as kvm_flush_remote_tlbs(), i.e. atomic or not, mmu_lock held or not.
+ */
+void kvm_mmu_share_flush_iotlb(struct kvm *kvm)
+{
+	struct kvm_mmu_share *share;
+
+	if (!static_branch_unlikely(&mmu_share_key))
+		return;
+
+	guard(rcu)();
+	share = rcu_dereference(kvm->arch.mmu_share);
+	if (share)
+		mmu_share_flush(share);
+}
+
+/**
+ * mmu_share_keep_table() - Make a vCPU's fault use the table that is there
+ * @fault: the fault, goal_level and pfn are adjusted
+ * @spte: SPTE on the way to the faulting gfn
+ * @level: level of the table that holds it
+ *
+ * Replacing a table by a huge page freezes the table's entries before the IOMMU
+ * has forgotten the way to them. A CPU would fault and try again, a device's
+ * access would be lost.
+ *
+ * Context: mmu_lock held for read, and RCU.
+ */
+void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level)
+{
+	u64 mask = KVM_PAGES_PER_HPAGE(level) - KVM_PAGES_PER_HPAGE(level - 1);
+
+	if (level != fault->goal_level || !is_shadow_present_pte(spte) ||
+	    is_last_spte(spte, level))
+		return;
+
+	fault->pfn |= fault->gfn & mask;
+	fault->goal_level--;
+}
+
+/**
+ * mmu_share_init_split() - Hand a huge SPTE's pin down to what it is split into
+ * @sp: the new table, not linked yet
+ * @parent: the huge SPTE
+ *
+ * Context: mmu_lock held for read or write, and RCU.
+ */
+void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
+{
+	int i;
+
+	if (mmu_share_is_pinned(parent))
+		bitmap_fill(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
+	else
+		bitmap_zero(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
+
+	if (READ_ONCE(mmu_share_check_entries))
+		for (i = 0; i < SPTE_ENT_PER_PAGE; i++)
+			check_entry(sp->spt[i], sp->gfn, sp->role.level);
+}
+
+/**
+ * __mmu_share_zap_unpinned() - slow half of mmu_share_zap_unpinned(), see there
+ * @kvm: the VM
+ *
+ * Context: mmu_lock held for write; yields.
+ */
+void __mmu_share_zap_unpinned(struct kvm *kvm)
+{
+	struct kvm_mmu_page *root;
+	struct tdp_iter iter;
+	bool flush = false;
+
+	lockdep_assert_held_write(&kvm->mmu_lock);
+
+	root = mmu_share_get_root(kvm);
+	if (!root)
+		return;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, root, 0, kvm_mmu_max_gfn() + 1) {
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
+			flush = false;
+			continue;
+		}
+
+		if (is_mmio_spte(kvm, iter.old_spte)) {
+			tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
+			continue;
+		}
+
+		if (!is_shadow_present_pte(iter.old_spte) ||
+		    !is_last_spte(iter.old_spte, iter.level) ||
+		    mmu_share_is_pinned(iter.sptep))
+			continue;
+
+		tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
+		flush = true;
+	}
+
+	if (flush)
+		kvm_flush_remote_tlbs(kvm);
+	rcu_read_unlock();
+
+	trace_mmu_share_zap(__pa(root->spt), 0, gfn_to_gpa(kvm_mmu_max_gfn() + 1),
+			    false);
+	kvm_tdp_mmu_put_root(kvm, root);
+}
+
+/**
+ * __mmu_share_check_delete() - slow half of mmu_share_check_delete(), see there
+ * @kvm: the VM
+ * @slot: the memslot
+ *
+ * Context: slots_lock held; takes mmu_lock for read.
+ * Return: 0, or -EBUSY while part of the memslot is pinned. Logged.
+ */
+int __mmu_share_check_delete(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct kvm_mmu_page *root;
+	struct tdp_iter iter;
+	int ret = 0;
+
+	if (slot->as_id)
+		return 0;
+
+	read_lock(&kvm->mmu_lock);
+	root = mmu_share_get_root(kvm);
+	if (!root)
+		goto out_unlock;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, root, start, end) {
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
+			continue;
+
+		if (is_shadow_present_pte(iter.old_spte) &&
+		    is_last_spte(iter.old_spte, iter.level) &&
+		    mmu_share_is_pinned(iter.sptep)) {
+			ret = -EBUSY;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	kvm_tdp_mmu_put_root(kvm, root);
+
+out_unlock:
+	read_unlock(&kvm->mmu_lock);
+	if (ret)
+		pr_warn_ratelimited("memslot %d stays: a device may use gpa 0x%llx of it; unmap it from the IOAS first\n",
+				    slot->id, gfn_to_gpa(iter.gfn));
+	return ret;
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whether a memslot maps the very pages that the IOMMU side wants mapped.
+ *
+ * The IOAS and the memslot are told of guest memory separately. Should they
+ * differ, one entry can't serve both, and following either would hand the other
+ * side memory that it was never given.
+ */
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/mm.h>
+
+#include "mmu.h"
+#include "share.h"
+
+/*
+ * Look @hva up in @mm without locks, as host_pfn_mapping_level() does, and
+ * count how many pages from there on one host entry maps.
+ *
+ * Interrupts are off so that no page table is freed under the walk. What is
+ * found may be stale on return; the caller compares it with a page that is
+ * pinned, and a page that is pinned does not become another one's.
+ */
+static u64 host_walk(struct mm_struct *mm, unsigned long hva, bool write,
+		     kvm_pfn_t *pfn)
+{
+	unsigned long flags, left = 0;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+	pte_t *ptep, pte;
+
+	local_irq_save(flags);
+
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	if (pud_leaf(pud)) {
+		if (write && !pud_write(pud))
+			goto out;
+		*pfn = pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT);
+		left = PTRS_PER_PMD * PTRS_PER_PTE - ((hva & ~PUD_MASK) >> PAGE_SHIFT);
+		goto out;
+	}
+
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		goto out;
+	if (pmd_leaf(pmd)) {
+		if (write && !pmd_write(pmd))
+			goto out;
+		*pfn = pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT);
+		left = PTRS_PER_PTE - ((hva & ~PMD_MASK) >> PAGE_SHIFT);
+		goto out;
+	}
+
+	ptep = pte_offset_kernel(&pmd, hva);
+	pte = ptep_get(ptep);
+	if (!pte_present(pte) || (write && !pte_write(pte)))
+		goto out;
+	*pfn = pte_pfn(pte);
+	left = 1;
+out:
+	local_irq_restore(flags);
+	return left;
+}
+
+/*
+ * The page at @hva is not mapped as it should be: swapped, write-protected by
+ * fork or KSM, or never touched by this mm. Fault it in as the guest's own
+ * access would, then look at what came.
+ */
+static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
+		      kvm_pfn_t *pfn)
+{
+	struct page *page;
+	long got;
+
+	mmap_read_lock(mm);
+	got = get_user_pages_remote(mm, hva, 1, write ? FOLL_WRITE : 0, &page,
+				    NULL);
+	mmap_read_unlock(mm);
+	if (got != 1)
+		return -EADDRNOTAVAIL;
+
+	*pfn = page_to_pfn(page);
+	put_page(page);
+	return 0;
+}
+
+/**
+ * mmu_share_check_identity() - Check that a memslot maps given pages
+ * @kvm: the VM
+ * @slot: memslot that holds all of the range
+ * @gfn: first gfn
+ * @pfn: page that must be behind @gfn; the following ones follow
+ * @npages: number of 4 KiB pages
+ * @write: they must be writable
+ *
+ * The pages are pinned by the caller's caller, so that what was identical once
+ * stays the page that the guest saw, whatever the host maps there later.
+ *
+ * Context: kvm->srcu held; takes mmap_lock; may sleep.
+ * Return: 0, -EADDRNOTAVAIL for other pages, -ESRCH when the VMM's mm is gone.
+ */
+int mmu_share_check_identity(struct kvm *kvm,
+			     const struct kvm_memory_slot *slot, gfn_t gfn,
+			     kvm_pfn_t pfn, u64 npages, bool write)
+{
+	unsigned long hva = __gfn_to_hva_memslot(slot, gfn);
+	struct mm_struct *mm = kvm->mm;
+	u64 done, step;
+	int ret = 0;
+
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+
+	for (done = 0; done < npages; done += step) {
+		unsigned long addr = hva + done * PAGE_SIZE;
+		kvm_pfn_t found = KVM_PFN_ERR_FAULT;
+
+		cond_resched();
+
+		step = host_walk(mm, addr, write, &found);
+		if (step && found == pfn + done)
+			continue;
+
+		step = 1;
+		ret = host_fault(mm, addr, write, &found);
+		if (!ret && found != pfn + done)
+			ret = -EADDRNOTAVAIL;
+		if (ret)
+			break;
+	}
+
+	mmput(mm);
+	return ret;
+}

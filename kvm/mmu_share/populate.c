@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Populates and zaps ranges of the shared root on behalf of the IOAS, without a
+ * vCPU, and answers what a pinned gfn maps.
+ */
+#define pr_fmt(fmt) "kvm: mmu_share: " fmt
+
+#include <linux/iommu.h>
+#include <linux/kvm_host.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "share.h"
+#include "trace.h"
+
+/*
+ * Longest run of pages handled within one SRCU section, so that a memslot update
+ * does not wait for a whole big VM: 64 MiB.
+ */
+#define POPULATE_CHUNK_PAGES	(SZ_64M >> PAGE_SHIFT)
+
+/**
+ * struct populate - one run of pages to be installed
+ * @share: the share
+ * @slot: memslot that holds the run
+ * @start: first gfn
+ * @end: gfn behind the last
+ * @pfn: page behind @start; contiguous from there
+ * @access: what the device may do
+ * @next: first gfn not yet installed
+ * @flush: an older entry was changed, TLBs must be flushed
+ */
+struct populate {
+	struct kvm_mmu_share *share;
+	const struct kvm_memory_slot *slot;
+	gfn_t start;
+	gfn_t end;
+	kvm_pfn_t pfn;
+	struct mmu_share_access access;
+	gfn_t next;
+	bool flush;
+};
+
+static bool populate_writable(const struct populate *p)
+{
+	/*
+	 * Guest writes must be seen while the slot's dirty log is on. W is the
+	 * CPU's permission, MMU-writable the device's, so this takes nothing
+	 * from the device.
+	 */
+	return p->access.write && !kvm_slot_dirty_track_enabled(p->slot);
+}
+
+/*
+ * The SPTE that make_spte() would give a vCPU's write fault (or read fault, in a
+ * read-only slot), with Accessed and Dirty set: a device does not set them, and
+ * CPUs need not.
+ */
+static u64 populate_make_spte(const struct populate *p, int level, kvm_pfn_t pfn)
+{
+	unsigned int access = p->share->root->role.access;
+	u64 spte = shadow_mmu_present_mask | shadow_leaf_mask |
+		   shadow_present_mask | PT_PRESENT_MASK | shadow_accessed_mask;
+
+	/* As in make_spte(), NX is a bit that forbids, X is one that allows. */
+	spte |= shadow_xs_mask | shadow_xu_mask;
+	if (access & ACC_USER_MASK)
+		spte |= shadow_user_mask;
+
+	if (level > PG_LEVEL_4K)
+		spte |= PT_PAGE_SIZE_MASK;
+	if (!p->access.host_mmio)
+		spte |= shadow_me_value;
+	if (p->access.write)
+		spte |= shadow_host_writable_mask | shadow_mmu_writable_mask |
+			shadow_dirty_mask;
+	if (populate_writable(p))
+		spte |= PT_WRITABLE_MASK;
+
+	return spte | (u64)pfn << PAGE_SHIFT;
+}
+
+/* Whether one leaf at @level may map all of what lies behind @gfn there. */
+static bool populate_fits(const struct populate *p, gfn_t gfn, int level)
+{
+	kvm_pfn_t pfn = p->pfn + (gfn - p->start);
+	u64 npages = KVM_PAGES_PER_HPAGE(level);
+
+	if (level == PG_LEVEL_4K)
+		return true;
+
+	if (level > KVM_MAX_HUGEPAGE_LEVEL || kvm_slot_dirty_track_enabled(p->slot))
+		return false;
+
+	/*
+	 * What the host maps with is of no matter: the pages are pinned, so that
+	 * contiguous ones stay contiguous.
+	 */
+	return gfn >= p->start && gfn + npages <= p->end &&
+	       IS_ALIGNED(pfn, npages) &&
+	       mmu_share_lpage_allowed(p->slot, gfn, level);
+}
+
+/* Install or adopt the leaf that @iter is at. */
+static void populate_leaf(struct populate *p, struct tdp_iter *iter)
+{
+	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
+	kvm_pfn_t pfn = p->pfn + (iter->gfn - p->start);
+	struct kvm *kvm = p->share->kvm;
+	int index = spte_index(rcu_dereference(iter->sptep));
+	u64 spte;
+
+	/*
+	 * A leaf that a vCPU faulted in before the page was pinned may map what
+	 * the guest has lost since, e.g. to copy-on-write. Then zap, flush, and
+	 * only then install: nobody may hold both translations.
+	 */
+	if (is_shadow_present_pte(iter->old_spte) &&
+	    spte_to_pfn(iter->old_spte) != pfn) {
+		WARN_ON_ONCE(test_bit(index, sp->pinned_sptes));
+		tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+		kvm_flush_remote_tlbs(kvm);
+		p->flush = false;
+	}
+
+	spte = populate_make_spte(p, iter->level, pfn);
+	if (is_shadow_present_pte(iter->old_spte)) {
+		/* CPU-only state, which is not ours to reset. */
+		spte &= ~PT_WRITABLE_MASK;
+		spte |= iter->old_spte & PT_WRITABLE_MASK;
+		p->flush |= spte != iter->old_spte;
+	}
+	if (spte != iter->old_spte)
+		tdp_mmu_iter_set_spte(kvm, iter, spte);
+
+	if (!__test_and_set_bit(index, sp->pinned_sptes))
+		p->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
+	p->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
+}
+
+/*
+ * Walk with mmu_lock held for write, until done or until a table is needed.
+ * Returns -EAGAIN for the latter, when there is no spare.
+ */
+static int populate_walk(struct populate *p)
+{
+	struct kvm_mmu_share *share = p->share;
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	int ret = 0;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, p->next, p->end) {
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, p->flush, false)) {
+			p->flush = false;
+			continue;
+		}
+
+		/* Tables are stepped into, never replaced; see hooks.c. */
+		if (is_shadow_present_pte(iter.old_spte) &&
+		    !is_last_spte(iter.old_spte, iter.level))
+			continue;
+
+		if (populate_fits(p, iter.gfn, iter.level)) {
+			populate_leaf(p, &iter);
+			continue;
+		}
+
+		if (!share->spare) {
+			ret = -EAGAIN;
+			break;
+		}
+
+		tdp_mmu_init_child_sp(share->spare, &iter);
+		if (is_shadow_present_pte(iter.old_spte)) {
+			tdp_mmu_split_huge_page(kvm, &iter, share->spare, false);
+		} else {
+			memset64(share->spare->spt, SHADOW_NONPRESENT_VALUE,
+				 SPTE_ENT_PER_PAGE);
+			tdp_mmu_link_sp(kvm, &iter, share->spare, false);
+		}
+		share->spare = NULL;
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static int populate(struct populate *p)
+{
+	struct kvm *kvm = p->share->kvm;
+	int ret;
+
+	do {
+		if (!p->share->spare) {
+			p->share->spare = tdp_mmu_alloc_sp_for_split();
+			if (!p->share->spare)
+				return -ENOMEM;
+		}
+
+		write_lock(&kvm->mmu_lock);
+		ret = populate_walk(p);
+		if (p->flush) {
+			kvm_flush_remote_tlbs(kvm);
+			p->flush = false;
+		}
+		write_unlock(&kvm->mmu_lock);
+	} while (ret == -EAGAIN);
+
+	return ret;
+}
+
+/* Check one run against its memslot and populate it. SRCU is held. */
+static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
+			     kvm_pfn_t pfn, u64 npages, unsigned int prot,
+			     u64 *done)
+{
+	struct populate p = {
+		.share = share,
+		.start = gfn,
+		.next = gfn,
+		.pfn = pfn,
+		.access = {
+			.write = prot & IOMMU_WRITE,
+			.host_mmio = prot & IOMMU_MMIO,
+		},
+	};
+	struct kvm *kvm = share->kvm;
+	bool readonly;
+	int ret;
+
+	p.slot = gfn_to_memslot(kvm, gfn);
+	if (!p.slot || p.slot->flags & KVM_MEMSLOT_INVALID) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: no memslot there; add the memslot first\n",
+				    gfn_to_gpa(gfn));
+		return -ENOENT;
+	}
+	p.end = min3(gfn + npages, p.slot->base_gfn + p.slot->npages,
+		     gfn + POPULATE_CHUNK_PAGES);
+
+	readonly = p.slot->flags & KVM_MEM_READONLY;
+	if (p.access.write && readonly) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot is read-only; map it without IOMMU_IOAS_MAP_WRITEABLE\n",
+				    gfn_to_gpa(gfn));
+		return -EROFS;
+	}
+	if (!(prot & IOMMU_READ) || (!p.access.write && !readonly)) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: one entry can't let the guest write and the device only %s; map it readable and writeable\n",
+				    gfn_to_gpa(gfn),
+				    prot & IOMMU_READ ? "read" : "write");
+		return -EACCES;
+	}
+
+	ret = mmu_share_check_identity(kvm, p.slot, gfn, pfn, p.end - gfn,
+				       p.access.write);
+	if (ret == -ESRCH) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: the VM's process has exited\n",
+				    gfn_to_gpa(gfn));
+		return ret;
+	}
+	if (ret) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot maps other memory; map what the memslot maps\n",
+				    gfn_to_gpa(gfn));
+		return ret;
+	}
+
+	if (p.access.host_mmio)
+		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
+
+	ret = populate(&p);
+	*done = p.next - gfn;
+	return ret;
+}
+
+/**
+ * mmu_share_map() - tdp_provider_ops.map, see there
+ * @handle: the share
+ * @gpa: first guest physical address, bytes
+ * @paddr: physical address of the first page, bytes
+ * @len: length in bytes
+ * @prot: IOMMU_READ and friends
+ * @mapped: in/out, increased by the bytes that were pinned
+ *
+ * Context: may sleep; takes kvm->srcu, mmap_lock and mmu_lock.
+ */
+int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
+		  unsigned int prot, size_t *mapped)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm *kvm = share->kvm;
+	u64 npages = len >> PAGE_SHIFT, total = 0;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	int idx, ret = 0;
+
+	if (!IS_ALIGNED(gpa | paddr | len, PAGE_SIZE)) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: not aligned to %lu bytes\n",
+				    gpa, PAGE_SIZE);
+		return -EINVAL;
+	}
+	if (gfn + npages > kvm_mmu_max_gfn() + 1) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: beyond the table's %d address bits\n",
+				    gpa, fls64(kvm_mmu_max_gfn()) + PAGE_SHIFT);
+		return -ERANGE;
+	}
+
+	guard(mutex)(&share->populate_lock);
+
+	while (total < npages && !ret) {
+		u64 done = 0;
+
+		idx = srcu_read_lock(&kvm->srcu);
+		ret = mmu_share_map_run(share, gfn + total,
+					PHYS_PFN(paddr) + total, npages - total,
+					prot, &done);
+		srcu_read_unlock(&kvm->srcu, idx);
+		total += done;
+	}
+
+	*mapped += total << PAGE_SHIFT;
+	trace_mmu_share_populate(__pa(share->root->spt), gpa, paddr,
+				 total << PAGE_SHIFT, ret);
+	return ret;
+}
+
+/*
+ * Zap [@start, @end) with mmu_lock held for write. Returns -EAGAIN when a leaf
+ * that reaches beyond the range needs a table to be split and there is none.
+ */
+static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
+		      struct kvm_mmu_page **spare)
+{
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	bool flush = false;
+	int ret = 0;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, start, end) {
+		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
+		struct kvm_mmu_page *sp;
+
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
+			flush = false;
+			continue;
+		}
+
+		if (!is_shadow_present_pte(iter.old_spte) ||
+		    !is_last_spte(iter.old_spte, iter.level))
+			continue;
+
+		if (iter.gfn < start || iter.gfn + npages > end) {
+			/* Recovered huge pages may span two mappings. */
+			if (!*spare) {
+				ret = -EAGAIN;
+				break;
+			}
+			tdp_mmu_init_child_sp(*spare, &iter);
+			tdp_mmu_split_huge_page(kvm, &iter, *spare, false);
+			*spare = NULL;
+			continue;
+		}
+
+		sp = sptep_to_sp(rcu_dereference(iter.sptep));
+		if (__test_and_clear_bit(spte_index(rcu_dereference(iter.sptep)),
+					 sp->pinned_sptes))
+			share->pinned_pages -= npages;
+		tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
+		flush = true;
+	}
+
+	/* The caller unpins the pages next. */
+	if (flush)
+		kvm_flush_remote_tlbs(kvm);
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * mmu_share_unmap() - tdp_provider_ops.unmap, see there
+ * @handle: the share
+ * @gpa: first guest physical address, bytes
+ * @len: length in bytes
+ *
+ * vCPUs fault the memory in again when they touch it, as unpinned memory, which
+ * KVM zaps when the host takes it away.
+ *
+ * Context: may sleep; takes mmu_lock.
+ */
+void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm_mmu_page *spare = NULL;
+	struct kvm *kvm = share->kvm;
+	int ret;
+
+	do {
+		write_lock(&kvm->mmu_lock);
+		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
+				 &spare);
+		write_unlock(&kvm->mmu_lock);
+
+		/* Unmap must not fail, and needs two tables a level at most. */
+		while (ret == -EAGAIN && !spare) {
+			spare = tdp_mmu_alloc_sp_for_split();
+			if (!spare)
+				schedule_timeout_uninterruptible(1);
+		}
+	} while (ret == -EAGAIN);
+
+	if (spare)
+		tdp_mmu_free_unused_sp(spare);
+
+	trace_mmu_share_zap(__pa(share->root->spt), gpa, len, true);
+}
+
+/**
+ * mmu_share_iova_to_phys() - tdp_provider_ops.iova_to_phys, see there
+ * @handle: the share
+ * @gpa: guest physical address, bytes
+ *
+ * Leaves that only vCPUs faulted in are none of the IOAS's business.
+ *
+ * Context: any.
+ */
+phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	gfn_t gfn = gpa_to_gfn(gpa);
+	phys_addr_t phys = 0;
+	struct tdp_iter iter;
+
+	guard(rcu)();
+	for_each_tdp_pte(iter, share->kvm, share->root, gfn, gfn + 1) {
+		if (!is_shadow_present_pte(iter.old_spte) ||
+		    !is_last_spte(iter.old_spte, iter.level) ||
+		    !mmu_share_is_pinned(iter.sptep))
+			continue;
+
+		phys = PFN_PHYS(spte_to_pfn(iter.old_spte)) +
+		       (gpa & (KVM_HPAGE_SIZE(iter.level) - 1));
+	}
+	return phys;
+}

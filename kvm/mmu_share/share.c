@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The share object of a VM: made on demand, handed to the bridge, let go.
+ */
+#define pr_fmt(fmt) "kvm: mmu_share: " fmt
+
+#include <linux/iommu.h>
+#include <linux/kvm_host.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "refuse.h"
+#include "share.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static int mmu_share_refuse(struct kvm *kvm)
+{
+	const struct mmu_share_refusal *refusal;
+	unsigned long met = 0;
+
+	__assign_bit(MMU_SHARE_ENABLED, &met, share_iommu_tdp);
+	__assign_bit(MMU_SHARE_TDP_MMU, &met, tdp_mmu_enabled);
+	__assign_bit(MMU_SHARE_AD_BITS, &met, kvm_ad_enabled);
+	__assign_bit(MMU_SHARE_PLAIN_VM, &met,
+		     kvm->arch.vm_type == KVM_X86_DEFAULT_VM);
+	__assign_bit(MMU_SHARE_NX_HUGE, &met, !is_nx_huge_page_enabled(kvm));
+	__assign_bit(MMU_SHARE_LEVEL, &met, kvm_mmu_common_tdp_role(kvm).level);
+	__assign_bit(MMU_SHARE_ALIVE, &met, !kvm->vm_dead && !kvm->vm_bugged);
+
+	refusal = mmu_share_refusal(met);
+	if (!refusal)
+		return 0;
+
+	pr_warn_ratelimited("refused for the VM of pid %d: %s\n",
+			    kvm->userspace_pid, refusal->why);
+	return refusal->err;
+}
+
+static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
+{
+	union kvm_mmu_page_role role = kvm_mmu_common_tdp_role(kvm);
+	struct kvm_mmu_page *root;
+
+	root = tdp_mmu_alloc_sp_for_split();
+	if (!root)
+		return NULL;
+
+	role.io_shared = true;
+	memset64(root->spt, SHADOW_NONPRESENT_VALUE, SPTE_ENT_PER_PAGE);
+	tdp_mmu_init_sp(root, NULL, 0, role);
+
+	/* The TDP MMU's own reference, put by mmu_share_retire_root(). */
+	refcount_set(&root->tdp_mmu_root_count, 1);
+	return root;
+}
+
+static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
+{
+	struct kvm_mmu_share *share;
+
+	lockdep_assert_held(&kvm->slots_lock);
+
+	share = kzalloc_obj(*share, GFP_KERNEL_ACCOUNT);
+	if (!share)
+		return ERR_PTR(-ENOMEM);
+
+	share->root = mmu_share_alloc_root(kvm);
+	if (!share->root) {
+		kfree(share);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	share->kvm = kvm;
+	refcount_set(&share->users, 1);
+	mutex_init(&share->populate_lock);
+	spin_lock_init(&share->flush_lock);
+	share->first = ~0ULL;
+	kvm_get_kvm(kvm);
+
+	write_lock(&kvm->mmu_lock);
+	spin_lock(&kvm->arch.tdp_mmu_pages_lock);
+	list_add_rcu(&share->root->link, &kvm->arch.tdp_mmu_roots);
+	spin_unlock(&kvm->arch.tdp_mmu_pages_lock);
+	rcu_assign_pointer(kvm->arch.mmu_share, share);
+	write_unlock(&kvm->mmu_lock);
+
+	/*
+	 * Running vCPUs change roots as they do for a memslot update: theirs
+	 * becomes obsolete, and the next one they load is the shared one.
+	 */
+	kvm_mmu_zap_all_fast(kvm);
+
+	trace_mmu_share_create(kvm->userspace_pid, __pa(share->root->spt),
+			       share->root->role.level);
+	return share;
+}
+
+/*
+ * Give the root back to the TDP MMU. vCPUs go over to an ordinary root of their
+ * own, in which they fault their memory in again.
+ */
+static void mmu_share_retire_root(struct kvm_mmu_share *share)
+{
+	struct kvm_mmu_page *root = share->root;
+	struct kvm *kvm = share->kvm;
+
+	write_lock(&kvm->mmu_lock);
+	RCU_INIT_POINTER(kvm->arch.mmu_share, NULL);
+	root->role.invalid = true;
+	kvm_make_all_cpus_request(kvm, KVM_REQ_MMU_FREE_OBSOLETE_ROOTS);
+	write_unlock(&kvm->mmu_lock);
+
+	read_lock(&kvm->mmu_lock);
+	tdp_mmu_zap_root(kvm, root, true);
+	kvm_tdp_mmu_put_root(kvm, root);
+	read_unlock(&kvm->mmu_lock);
+}
+
+static struct tdp_share *mmu_share_get(struct file *vm_file)
+{
+	struct kvm_mmu_share *share;
+	struct kvm *kvm;
+	int ret;
+
+	if (!file_is_kvm(vm_file)) {
+		pr_warn_ratelimited("kvm_fd is not a VM; pass the file descriptor from KVM_CREATE_VM\n");
+		return ERR_PTR(-EBADF);
+	}
+	kvm = vm_file->private_data;
+
+	ret = mmu_share_refuse(kvm);
+	if (ret)
+		return ERR_PTR(ret);
+
+	/* The notifier's release may have come already, and comes only once. */
+	if (!mmget_not_zero(kvm->mm)) {
+		pr_warn_ratelimited("refused for the VM of pid %d: its process has exited; start it again\n",
+				    kvm->userspace_pid);
+		return ERR_PTR(-ESRCH);
+	}
+
+	mutex_lock(&kvm->slots_lock);
+	read_lock(&kvm->mmu_lock);
+	share = mmu_share_locked(kvm);
+	/* Its last reference may be on the way out in a work item. */
+	if (share && !refcount_inc_not_zero(&share->users))
+		share = ERR_PTR(-EAGAIN);
+	read_unlock(&kvm->mmu_lock);
+	if (!share)
+		share = mmu_share_create(kvm);
+	mutex_unlock(&kvm->slots_lock);
+
+	mmput(kvm->mm);
+	return (struct tdp_share *)share;
+}
+
+static void mmu_share_put(struct tdp_share *handle)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm *kvm = share->kvm;
+
+	if (!refcount_dec_and_test(&share->users))
+		return;
+
+	WARN_ON_ONCE(share->pinned_pages);
+	trace_mmu_share_destroy(kvm->userspace_pid, __pa(share->root->spt),
+				share->root->role.level);
+
+	mmu_share_retire_root(share);
+	if (share->spare)
+		tdp_mmu_free_unused_sp(share->spare);
+	kfree_rcu(share, rcu);
+	kvm_put_kvm(kvm);
+}
+
+static int mmu_share_bind(struct tdp_share *handle,
+			  const struct tdp_sink_ops *ops, void *sink)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+
+	guard(spinlock)(&share->flush_lock);
+
+	if (share->sink_ops)
+		return -EBUSY;
+	share->sink_ops = ops;
+	share->sink = sink;
+	return 0;
+}
+
+static void mmu_share_unbind(struct tdp_share *handle)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+
+	/* A flush holds the lock, so that none runs past this point. */
+	guard(spinlock)(&share->flush_lock);
+
+	share->sink_ops = NULL;
+	share->sink = NULL;
+}
+
+static void mmu_share_table(struct tdp_share *handle,
+			    struct tdp_table_info *info)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+
+	info->root = __pa(share->root->spt);
+	info->format = mmu_share_format == MMU_SHARE_NPT_AMDV1 ?
+			       TDP_FORMAT_AMDV1 : TDP_FORMAT_VTDSS;
+	info->levels = share->root->role.level;
+	info->pgsizes = SZ_4K | SZ_2M | SZ_1G;
+}
+
+static const struct tdp_provider_ops mmu_share_provider_ops = {
+	.owner = THIS_MODULE,
+	.get = mmu_share_get,
+	.put = mmu_share_put,
+	.bind = mmu_share_bind,
+	.unbind = mmu_share_unbind,
+	.table = mmu_share_table,
+	.map = mmu_share_map,
+	.unmap = mmu_share_unmap,
+	.iova_to_phys = mmu_share_iova_to_phys,
+};
+
+/**
+ * mmu_share_init() - Offer VMs' tables to the bridge
+ *
+ * Done whether or not share_iommu_tdp is on, so that whoever asks in vain is
+ * told why.
+ *
+ * Context: module init.
+ */
+int mmu_share_init(void)
+{
+	return tdp_bridge_register(&mmu_share_provider_ops);
+}
+
+/**
+ * mmu_share_exit() - Undo mmu_share_init()
+ *
+ * Context: module exit, when no VM is left.
+ */
+void mmu_share_exit(void)
+{
+	tdp_bridge_unregister(&mmu_share_provider_ops);
+}

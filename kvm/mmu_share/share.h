@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The share object, for the files of mmu_share alone.
+ */
+#ifndef __KVM_MMU_SHARE_PRIVATE_H
+#define __KVM_MMU_SHARE_PRIVATE_H
+
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/tdp_bridge.h>
+
+#include "format.h"
+#include "mmu/tdp_mmu.h"
+#include "mmu_share.h"
+
+/**
+ * struct kvm_mmu_share - a VM's TDP root as an IOMMU's second-level table
+ * @kvm: the VM, held
+ * @users: references that the bridge holds
+ * @root: the root; the TDP MMU's own reference to it belongs to the share
+ * @rcu: defers freeing past lockless readers of kvm->arch.mmu_share
+ * @populate_lock: serialises populate, protects @spare
+ * @spare: a table allocated ahead of taking mmu_lock, or NULL
+ * @flush_lock: protects what follows; held while the IOTLB is flushed, so that
+ *	whoever finds nothing to flush knows that it has been flushed
+ * @sink_ops: where flushes go, NULL without a bound domain
+ * @sink: its argument
+ * @first: first gfn that the IOTLB may hold stale, > @last when there is none
+ * @last: last such gfn
+ * @tables: tables were unlinked since the last flush
+ * @pinned_pages: pinned pages of 4 KiB, written with mmu_lock held for write
+ * @flushes: IOTLB flushes so far
+ */
+struct kvm_mmu_share {
+	struct kvm *kvm;
+	refcount_t users;
+	struct kvm_mmu_page *root;
+	struct rcu_head rcu;
+
+	struct mutex populate_lock; /* serialises populate */
+	struct kvm_mmu_page *spare;
+
+	spinlock_t flush_lock; /* protects the fields down to @tables */
+	const struct tdp_sink_ops *sink_ops;
+	void *sink;
+	gfn_t first;
+	gfn_t last;
+	bool tables;
+
+	u64 pinned_pages;
+	atomic64_t flushes;
+};
+
+/* What a device may do with the page behind one gfn, see populate.c. */
+struct mmu_share_access {
+	bool write;
+	bool host_mmio;
+};
+
+extern bool share_iommu_tdp;
+extern enum mmu_share_format mmu_share_format;
+extern bool mmu_share_check_entries;
+
+static inline struct kvm_mmu_share *to_mmu_share(struct tdp_share *share)
+{
+	return (struct kvm_mmu_share *)share;
+}
+
+/* The VM's share, or NULL. mmu_lock is held. */
+static inline struct kvm_mmu_share *mmu_share_locked(struct kvm *kvm)
+{
+	return rcu_dereference_protected(kvm->arch.mmu_share,
+					 lockdep_is_held(&kvm->mmu_lock));
+}
+
+/*
+ * The shared root with a reference, so that it outlives a walk that yields, or
+ * NULL. mmu_lock is held. For kvm_tdp_mmu_put_root().
+ */
+static inline struct kvm_mmu_page *mmu_share_get_root(struct kvm *kvm)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+
+	if (!share || !kvm_tdp_mmu_get_root(share->root))
+		return NULL;
+	return share->root;
+}
+
+/* Whether KVM has no reason of its own against a huge page there. */
+static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
+					   gfn_t gfn, int level)
+{
+	gfn_t index = gfn_to_index(gfn, slot->base_gfn, level);
+
+	return !slot->arch.lpage_info[level - PG_LEVEL_2M][index].disallow_lpage;
+}
+
+/* identity.c */
+int mmu_share_check_identity(struct kvm *kvm,
+			     const struct kvm_memory_slot *slot, gfn_t gfn,
+			     kvm_pfn_t pfn, u64 npages, bool write);
+
+/* populate.c */
+int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
+		  unsigned int prot, size_t *mapped);
+void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
+phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa);
+
+/* hooks.c */
+void mmu_share_flush(struct kvm_mmu_share *share);
+
+#endif /* __KVM_MMU_SHARE_PRIVATE_H */
