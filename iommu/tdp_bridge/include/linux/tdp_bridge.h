@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The seam between a hypervisor that owns a second-level page table (TDP) and
+ * an IOMMU domain that walks it.
+ *
+ * The provider (KVM) owns every entry. It knows nothing of IOMMU drivers or
+ * iommufd. The bridge (drivers/iommu/tdp_bridge) makes the table look like any
+ * other page table behind generic_pt's struct pt_iommu. It knows nothing of
+ * entry bits. The drivers and iommufd see a struct pt_iommu domain.
+ *
+ *   iommufd --map_range/unmap_range--> bridge --tdp_provider_ops--> KVM
+ *   driver  <-----iotlb_sync---------- bridge <----tdp_sink_ops---- KVM
+ *
+ * Lifetime: tdp_bridge_get() returns a counted reference to a share, which
+ * holds the VM. A bound domain holds a reference of its own until it is freed.
+ * The VM never holds the share or the domain, so that there is no cycle. The
+ * last reference may go in any context that may sleep; what it frees is freed
+ * from a work item, because the VM's destruction takes locks that are outside
+ * of those that iommufd holds.
+ *
+ * Lock order, outermost first:
+ *   kvm->slots_lock
+ *     ioas->mutex, iopt->domains_rwsem, iopt->iova_rwsem, pages->mutex
+ *       share's populate mutex
+ *         kvm->srcu, mmap_lock
+ *           kvm->mmu_lock
+ *             share's flush lock
+ *               the driver's domain lock
+ * tdp_bridge_get() takes slots_lock and must be called without iommufd's locks.
+ */
+#ifndef __LINUX_TDP_BRIDGE_H
+#define __LINUX_TDP_BRIDGE_H
+
+#include <linux/generic_pt/iommu.h>
+#include <linux/types.h>
+
+struct device;
+struct file;
+struct module;
+struct tdp_share;
+struct tdp_share_ref;
+
+/**
+ * enum tdp_format - what the entries of a table look like to an IOMMU
+ * @TDP_FORMAT_AMDV1: AMD-Vi v1 host table
+ * @TDP_FORMAT_VTDSS: VT-d second stage
+ */
+enum tdp_format {
+	TDP_FORMAT_AMDV1,
+	TDP_FORMAT_VTDSS,
+};
+
+/**
+ * struct tdp_table_info - a share's table as an IOMMU must be told of it
+ * @root: physical address of the top table, constant for the share's life
+ * @format: how entries look
+ * @levels: number of levels that the walk from @root has
+ * @pgsizes: bitmap of leaf sizes, in bytes, that may occur
+ */
+struct tdp_table_info {
+	phys_addr_t root;
+	enum tdp_format format;
+	unsigned int levels;
+	unsigned long pgsizes;
+};
+
+/**
+ * struct tdp_sink_ops - what the provider calls on the IOMMU side
+ * @flush: Drop what the IOMMU and its devices cached of [@gpa, @last_gpa],
+ *	bytes, inclusive. @tables: tables were unlinked, so cached pointers to
+ *	them must go too. When it returns no walk that began before the call
+ *	still uses what was unlinked. Called in atomic context, may spin, may be
+ *	called concurrently with itself and with map and unmap.
+ */
+struct tdp_sink_ops {
+	void (*flush)(void *sink, u64 gpa, u64 last_gpa, bool tables);
+};
+
+/**
+ * struct tdp_provider_ops - what the bridge calls on the hypervisor
+ * @owner: module to pin while a share exists
+ * @get: Find or create the share of the VM behind @vm_file. Returns it with a
+ *	reference or an ERR_PTR() with one errno a reason, logged. May sleep,
+ *	takes kvm->slots_lock.
+ * @put: Drop a reference. May sleep; the bridge calls it from a work item.
+ * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY.
+ *	May sleep.
+ * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
+ * @table: Describe the table. Any context.
+ * @map: Populate [@gpa, @gpa + @len), bytes, page aligned, with @paddr onwards
+ *	and pin it. @prot is IOMMU_READ and friends. Bytes done are added to
+ *	*@mapped, also on error. May sleep. Returns 0 or: -ENOENT no memslot,
+ *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
+ *	-EACCES permissions that one entry can't give to the CPU and not to the
+ *	device, -ERANGE beyond the table, -ESRCH the VMM is gone, -ENOMEM.
+ * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
+ *	have been flushed on return. Never fails. May sleep.
+ * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
+ *	pinned. Any context, no locks.
+ */
+struct tdp_provider_ops {
+	struct module *owner;
+	struct tdp_share *(*get)(struct file *vm_file);
+	void (*put)(struct tdp_share *share);
+	int (*bind)(struct tdp_share *share, const struct tdp_sink_ops *ops,
+		    void *sink);
+	void (*unbind)(struct tdp_share *share);
+	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
+	int (*map)(struct tdp_share *share, u64 gpa, phys_addr_t paddr, u64 len,
+		   unsigned int prot, size_t *mapped);
+	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
+	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa);
+};
+
+/**
+ * struct tdp_domain - an IOMMU domain whose table is a share's
+ * @iommu: what the driver and the IOMMU core see
+ * @amdv1: the same, for AMD's driver
+ * @ref: the share, once bound
+ * @va_bits: what the IOMMU can walk at most
+ * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
+ * @format: the entry format that the IOMMU walks
+ *
+ * The driver overlays its own domain struct with this one, as it does with
+ * generic_pt's.
+ */
+struct tdp_domain {
+	union {
+		struct pt_iommu iommu;
+		struct pt_iommu_amdv1 amdv1;
+	};
+	struct tdp_share_ref *ref;
+	unsigned int va_bits;
+	unsigned long pgsizes;
+	enum tdp_format format;
+};
+
+#if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
+int tdp_bridge_register(const struct tdp_provider_ops *ops);
+void tdp_bridge_unregister(const struct tdp_provider_ops *ops);
+
+struct tdp_share_ref *tdp_bridge_get(int vm_fd);
+void tdp_bridge_put(struct tdp_share_ref *ref);
+int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref);
+
+int tdp_bridge_refuse_flags(u32 flags);
+int tdp_bridge_refuse_iommu(struct device *dev);
+
+void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
+			   const struct pt_iommu_amdv1_cfg *cfg,
+			   unsigned long pgsizes);
+phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
+				    dma_addr_t iova);
+#else
+static inline struct tdp_share_ref *tdp_bridge_get(int vm_fd)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void tdp_bridge_put(struct tdp_share_ref *ref)
+{
+}
+
+static inline int tdp_bridge_bind(struct iommu_domain *domain,
+				  struct tdp_share_ref *ref)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int tdp_bridge_refuse_flags(u32 flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int tdp_bridge_refuse_iommu(struct device *dev)
+{
+	return -ENODEV;
+}
+#endif
+
+#endif /* __LINUX_TDP_BRIDGE_H */
