@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device reads what the guest wrote, and the guest reads what the device
+ * wrote, through one table: with leaves of every size, below and above 4 GiB,
+ * with two vCPUs.
+ */
+#include "mmu_share.h"
+#include "share_vm.h"
+#include "tap.h"
+
+#define SEED	0xd0a11ce5
+#define STALE	0x0ddba11
+
+/* vCPU 0 writes @src, the device copies it to @dst, vCPU 1 reads it there. */
+static void copy_one_page(struct share_vm *s, struct guest_mem *mem,
+			  size_t dst, size_t src)
+{
+	guest_fill(s->vcpus[0], mem->gpa + src, SIZE_4K, 8, SEED);
+	guest_fill(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8, STALE);
+	edu_copy(&s->edu, mem->gpa + dst, mem->gpa + src, SIZE_4K);
+	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8,
+				  mem->gpa + src, SEED), 0);
+
+	/* Three parties hold the same memory: the process sees it as well. */
+	TEST_ASSERT_EQ(guest_mem_diff(mem, dst, SIZE_4K, src, SEED), 0);
+}
+
+static void copy_around(struct share_vm *s, struct guest_mem *mem)
+{
+	size_t middle = mem->size / 2, last = mem->size - SIZE_4K;
+
+	copy_one_page(s, mem, last, 0);
+	copy_one_page(s, mem, 0, middle);
+	copy_one_page(s, mem, middle + SIZE_4K, last);
+}
+
+static void both_ways(enum guest_mem_backing backing, __u64 gpa, size_t size,
+		      size_t leaf)
+{
+	struct mmu_share_info before, info;
+	struct guest_mem mem;
+	struct share_vm s;
+
+	share_vm_create(&s, HWPT_SHARED);
+	mmu_share_read(s.vm, &before);
+	share_vm_add_mem(&s, &mem, backing, gpa, size);
+
+	/* All of it is mapped, by leaves of the size the case is about. */
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.leaf_4k - before.leaf_4k,
+		       leaf == SIZE_4K ? size / leaf : 0);
+	TEST_ASSERT_EQ(info.leaf_2m - before.leaf_2m,
+		       leaf == SIZE_2M ? size / leaf : 0);
+	TEST_ASSERT_EQ(info.leaf_1g - before.leaf_1g,
+		       leaf == SIZE_1G ? size / leaf : 0);
+	TEST_ASSERT_EQ(info.pinned_bytes - before.pinned_bytes, size);
+
+	copy_around(&s, &mem);
+	share_vm_destroy(&s);
+}
+
+static void leaves_4k(void)
+{
+	both_ways(BACKING_4K, GPA_LOW, 8 * SIZE_2M, SIZE_4K);
+}
+
+static void leaves_4k_high(void)
+{
+	both_ways(BACKING_4K, GPA_HIGH, 8 * SIZE_2M, SIZE_4K);
+}
+
+static void leaves_2m(void)
+{
+	both_ways(BACKING_2M, GPA_LOW, 8 * SIZE_2M, SIZE_2M);
+}
+
+static void leaves_2m_high(void)
+{
+	both_ways(BACKING_2M, GPA_HIGH, 8 * SIZE_2M, SIZE_2M);
+}
+
+static void leaves_2m_of_adjacent_pages(void)
+{
+	both_ways(BACKING_4K_ADJACENT, GPA_HIGH, 8 * SIZE_2M, SIZE_2M);
+}
+
+static void leaves_1g_high(void)
+{
+	both_ways(BACKING_1G, GPA_HIGH, SIZE_1G, SIZE_1G);
+}
+
+/* Both vCPUs write memory of their own while the device copies in a third. */
+static void vcpus_and_device_at_once(void)
+{
+	struct guest_loop loops[SHARE_VM_VCPUS];
+	size_t half = 2 * SIZE_2M;
+	struct guest_mem mem;
+	struct share_vm s;
+	int i;
+
+	share_vm_create(&s, HWPT_SHARED);
+	share_vm_add_mem(&s, &mem, BACKING_2M, GPA_HIGH, 4 * SIZE_2M);
+	guest_mem_fill(&mem, half, SIZE_4K, SEED);
+
+	for (i = 0; i < SHARE_VM_VCPUS; i++) {
+		loops[i].vcpu = s.vcpus[i];
+		loops[i].gpa = mem.gpa + i * SIZE_2M;
+		loops[i].len = SIZE_2M;
+		loops[i].step = 64;
+		guest_loop_start(&loops[i]);
+	}
+	for (i = 0; i < 8; i++)
+		edu_copy(&s.edu, mem.gpa + half + (i + 1) * SIZE_4K,
+			 mem.gpa + half + i * SIZE_4K, SIZE_4K);
+	for (i = 0; i < SHARE_VM_VCPUS; i++) {
+		guest_loop_stop(&loops[i]);
+		TEST_ASSERT(loops[i].rounds, "vCPU %d did not run", i);
+		TEST_ASSERT_EQ(loops[i].wrong, 0);
+	}
+	TEST_ASSERT_EQ(guest_mem_diff(&mem, half + 8 * SIZE_4K, SIZE_4K, half,
+				      SEED), 0);
+	share_vm_destroy(&s);
+}
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "4K leaves: device and guest read each other's writes",
+		  leaves_4k },
+		{ "4K leaves above 4 GiB", leaves_4k_high },
+		{ "2M leaves", leaves_2m },
+		{ "2M leaves above 4 GiB", leaves_2m_high },
+		{ "2M leaves where the host maps adjacent 4K pages",
+		  leaves_2m_of_adjacent_pages },
+		{ "1G leaves above 4 GiB", leaves_1g_high },
+		{ "two vCPUs and the device work at the same time",
+		  vcpus_and_device_at_once },
+	};
+
+	share_vm_require(true);
+	return tap_run(cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runs a file's test cases, one child process and one TAP line each. */
+#include <sys/wait.h>
+
+#include "kmemleak.h"
+#include "kmsg.h"
+#include "leaks.h"
+#include "tap.h"
+
+/* The first words of what the kernel prints when it has caught a bug. */
+static const char * const complaints[] = {
+	"WARNING:", "BUG:", "Oops", "UBSAN:", "KASAN:", "general protection",
+	"INFO: task", "possible circular locking", "suspicious RCU",
+	"refcount_t:", "list_add corruption", "list_del corruption", NULL
+};
+
+void tap_skip_case(const char *why, ...)
+{
+	va_list ap;
+
+	printf("# skipped: ");
+	va_start(ap, why);
+	vprintf(why, ap);
+	va_end(ap);
+	printf("\n");
+	exit(KSFT_SKIP);
+}
+
+static int run_in_child(const struct tap_case *c)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork");
+	if (!pid) {
+		/* A vCPU or a device that hangs must not hang the whole run. */
+		alarm(c->timeout ?: TAP_DEFAULT_TIMEOUT);
+		c->run();
+		exit(KSFT_PASS);
+	}
+
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid");
+	if (WIFSIGNALED(status)) {
+		ksft_print_msg("killed by signal %d%s\n", WTERMSIG(status),
+			       WTERMSIG(status) == SIGALRM ? " (timeout)" : "");
+		return KSFT_FAIL;
+	}
+	return WEXITSTATUS(status);
+}
+
+static bool run_case(const struct tap_case *c, int *code)
+{
+	struct leak_counts before, after;
+	int log = kmsg_open_at_end();
+	char line[KMSG_LINE];
+	bool clean = true;
+
+	leak_counts_read(&before);
+	*code = run_in_child(c);
+	if (!leak_counts_settle(&before, &after)) {
+		leak_counts_print_diff(&before, &after);
+		clean = false;
+	}
+	if (kmsg_find(log, complaints, line)) {
+		ksft_print_msg("kernel log: %s\n", line);
+		clean = false;
+	}
+	close(log);
+	return clean;
+}
+
+int tap_run(const struct tap_case *cases, unsigned int nr)
+{
+	bool detector = kmemleak_exists();
+	unsigned int i;
+	bool clean;
+	int code;
+
+	ksft_print_header();
+	ksft_set_plan(nr + detector);
+	if (detector)
+		kmemleak_clear();
+	for (i = 0; i < nr; i++) {
+		clean = run_case(&cases[i], &code);
+		if (code == KSFT_SKIP && clean)
+			ksft_test_result_skip("%s\n", cases[i].name);
+		else
+			ksft_test_result(code == KSFT_PASS && clean, "%s\n",
+					 cases[i].name);
+	}
+	if (detector)
+		ksft_test_result(kmemleak_is_clean(), "kmemleak is clean\n");
+	ksft_finished();
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Finds a PCI device and opens it through vfio-pci's cdev and iommufd. */
+#ifndef TDP_SELFTEST_VFIO_DEV_H
+#define TDP_SELFTEST_VFIO_DEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+#define BDF_LEN 13	/* "0000:00:04.0" */
+
+struct vfio_dev {
+	char bdf[BDF_LEN];
+	int fd;
+	__u32 dev_id;		/* iommufd's name for it */
+	void *bar;		/* BAR 0 */
+	size_t bar_size;
+};
+
+/*
+ * Finds the @index-th device with this id in the order of the bus addresses,
+ * and binds it to vfio-pci if it is not.
+ */
+bool vfio_dev_find(char *bdf, __u16 vendor, __u16 device, unsigned int index);
+
+/* Opens, binds to @iommufd, maps BAR 0, enables memory and bus mastering. */
+void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd);
+void vfio_dev_close(struct vfio_dev *dev);
+
+/* To an IOAS (automatic HWPT) or a HWPT; replaces what is attached. */
+int __vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);
+void vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);
+void vfio_dev_detach(struct vfio_dev *dev);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the IOAS maps is pinned: the host changing its own mapping of it moves
+ * nothing under guest or device. What only the guest faulted in is not: when
+ * the host takes it away, it is gone for the device too, at once.
+ */
+#include <sys/wait.h>
+
+#include "amd_iommu.h"
+#include "share_vm.h"
+#include "tap.h"
+
+#define TEST_SIZE	(2 * SIZE_2M)
+#define SEED		0x919
+#define SRC		SIZE_4K
+#define DST		SIZE_2M
+
+/*
+ * By the guest's eyes alone, as the process may see other pages by then: no
+ * fault, no IOMMU event, and the device copies what the guest wrote before.
+ */
+static void expect_nothing_moved(struct share_vm *s, struct guest_mem *mem)
+{
+	__u64 faults = share_vm_npt_faults(s), mark = iommu_events_mark();
+
+	TEST_ASSERT_EQ(guest_diff(s->vcpus[0], mem->gpa + SRC, SIZE_2M - SRC,
+				  SIZE_4K, mem->gpa + SRC, SEED), 0);
+	guest_fill(s->vcpus[1], mem->gpa + DST, 8, 8, ~SEED);
+	edu_copy(&s->edu, mem->gpa + DST, mem->gpa + SRC, SIZE_4K);
+	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + DST, 8, 8,
+				  mem->gpa + SRC, SEED), 0);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+	TEST_ASSERT_EQ(share_vm_npt_faults(s), faults);
+}
+
+static void setup_pinned(struct share_vm *s, struct guest_mem *mem)
+{
+	share_vm_create(s, HWPT_SHARED);
+	share_vm_add_mem(s, mem, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	share_vm_warm_up(s);
+	guest_fill(s->vcpus[0], mem->gpa, mem->size, SIZE_4K, SEED);
+	expect_nothing_moved(s, mem);
+}
+
+static void discarded(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+
+	setup_pinned(&s, &mem);
+	TEST_ASSERT(!madvise(mem.hva, mem.size, MADV_DONTNEED), "madvise");
+	expect_nothing_moved(&s, &mem);
+	share_vm_destroy(&s);
+}
+
+static void write_protected(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+
+	setup_pinned(&s, &mem);
+	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_READ), "mprotect");
+	expect_nothing_moved(&s, &mem);
+	guest_fill(s.vcpus[1], mem.gpa, mem.size, SIZE_4K, SEED);
+	expect_nothing_moved(&s, &mem);
+	share_vm_destroy(&s);
+}
+
+/* Copy-on-write must give the copy to the child, not to the one with a pin. */
+static void forked(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+	int status;
+	pid_t pid;
+
+	setup_pinned(&s, &mem);
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork");
+	if (!pid) {
+		memset(mem.hva, 0, mem.size);
+		_exit(0);
+	}
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid && !status, "waitpid");
+
+	/* The rest of the guest's memory has no pins, and is copied on write. */
+	share_vm_warm_up(&s);
+	expect_nothing_moved(&s, &mem);
+	guest_mem_fill(&mem, SRC, SIZE_4K, SEED);
+	expect_nothing_moved(&s, &mem);
+	share_vm_destroy(&s);
+}
+
+/*
+ * The device has used the translation, so that it sits in the IOTLB; then the
+ * host drops the page. Its next owner must not be written by the device.
+ */
+static void unpinned_is_taken(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 mark;
+
+	share_vm_create(&s, HWPT_SHARED);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+	edu_copy(&s.edu, mem.gpa + DST, mem.gpa + SRC, SIZE_4K);
+
+	TEST_ASSERT(!madvise(mem.hva, mem.size, MADV_DONTNEED), "madvise");
+	mark = iommu_events_mark();
+	edu_store(&s.edu, mem.gpa + DST, SIZE_4K);
+	TEST_ASSERT(iommu_events_since(mark) > 0,
+		    "the device still reaches a page that the host took");
+
+	/* Nor does the fresh page have what the device tried to write. */
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(mem.hva + DST)), 0);
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[1], mem.gpa, mem.size, SIZE_4K,
+				  mem.gpa, SEED), 0);
+	share_vm_destroy(&s);
+}
+
+static void memslot_is_deleted(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 mark;
+
+	share_vm_create(&s, HWPT_SHARED);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+	edu_copy(&s.edu, mem.gpa + DST, mem.gpa + SRC, SIZE_4K);
+
+	vm_mem_region_delete(s.vm, TEST_SLOT);
+	mark = iommu_events_mark();
+	edu_store(&s.edu, mem.gpa + DST, SIZE_4K);
+	TEST_ASSERT(iommu_events_since(mark) > 0,
+		    "the device still reaches a memslot that is gone");
+	share_vm_destroy(&s);
+}
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "pinned: the process discards its pages", discarded },
+		{ "pinned: the process write-protects them", write_protected },
+		{ "pinned: the process forks", forked },
+		{ "not pinned: the device loses what the host discards",
+		  unpinned_is_taken },
+		{ "not pinned: the device loses a deleted memslot",
+		  memslot_is_deleted },
+	};
+
+	share_vm_require(true);
+	return tap_run(cases, ARRAY_SIZE(cases));
+}
