@@ -40,8 +40,8 @@
  * The layouts, as constants first, so that they can be asserted upon.
  */
 #define NPT_MMU_PRESENT			SHARE_NPT_IR
-#define NPT_HOST_WRITABLE		SHARE_NPT_G
-#define NPT_MMU_WRITABLE		SHARE_NPT_IW
+#define NPT_HOST_WRITABLE		SHARE_NPT_IW
+#define NPT_MMU_WRITABLE		SHARE_NPT_G
 #define NPT_AD_TYPE_SHIFT		56
 #define NPT_AD_TYPE			(3ULL << NPT_AD_TYPE_SHIFT)
 #define NPT_LEAF_SET			SHARE_NPT_FC

@@ -38,7 +38,7 @@
  * 5      A                            A                       A
  * 6      D (leaf)                     D (leaf)                D
  * 7      PS (leaf above 4K)           ignored                 PS
- * 8      leaf: G, has no effect in    ignored                 leaf: host-writable
+ * 8      leaf: G, has no effect in    ignored                 leaf: MMU-writable
  *        a nested table; table: MBZ
  * 9-11   available                    next level: 0 in a      child's level
  *                                     leaf, else the child's
@@ -47,7 +47,7 @@
  * 59     available                    leaf: U (ATS)           0
  * 60     available                    leaf: FC                leaf: 1
  * 61     available                    IR                      MMU-present
- * 62     available                    IW                      leaf: MMU-writable,
+ * 62     available                    IW                      leaf: host-writable,
  *                                                             table: 1
  * 63     NX                           ignored                 NX
  *

@@ -42,7 +42,7 @@ static u64 npt_next_level(int next)
 	return (u64)next << 9;
 }
 
-/* P W U A D host-writable FC IR IW, PS if large. */
+/* P W U A D MMU-writable FC IR IW, PS if large. */
 static u64 npt_leaf(int level)
 {
 	u64 entry = 0x0000123440000000ULL | BIT_ULL(0) | BIT_ULL(1) |
@@ -138,14 +138,14 @@ struct flip {
 
 static const struct flip npt_leaf_4k_flips[] = {
 	{ 63, 63, NULL },			/* NX */
-	{ 62, 62, "without MMU-writable" },	/* IW, but W stays */
+	{ 62, 62, "without host-writable" },	/* IW, but MMU-writable stays */
 	{ 61, 61, "without MMU-present" },	/* IR */
 	{ 60, 60, "without FC" },
 	{ 59, 59, "(59)" },
 	{ 58, 52, "reserved bits 52-58" },
 	{ 51, 12, NULL },			/* address */
 	{ 11,  9, "leaf with a next level" },
-	{  8,  8, "without host-writable" },
+	{  8,  8, "without MMU-writable" },
 	{  7,  7, "bit 7" },
 	{  6,  5, NULL },			/* D, A */
 	{  4,  3, "PWT, PCD" },
@@ -156,7 +156,7 @@ static const struct flip npt_leaf_4k_flips[] = {
 
 static const struct flip npt_leaf_2m_flips[] = {
 	{ 63, 63, NULL },
-	{ 62, 62, "without MMU-writable" },
+	{ 62, 62, "without host-writable" },
 	{ 61, 61, "without MMU-present" },
 	{ 60, 60, "without FC" },
 	{ 59, 59, "(59)" },
@@ -164,7 +164,7 @@ static const struct flip npt_leaf_2m_flips[] = {
 	{ 51, 21, NULL },
 	{ 20, 12, "unaligned" },
 	{ 11,  9, "leaf with a next level" },
-	{  8,  8, "without host-writable" },
+	{  8,  8, "without MMU-writable" },
 	{  7,  7, "next level does not match" },	/* a table to the CPU */
 	{  6,  5, NULL },
 	{  4,  3, "PWT, PCD" },
@@ -175,7 +175,7 @@ static const struct flip npt_leaf_2m_flips[] = {
 
 static const struct flip npt_leaf_1g_flips[] = {
 	{ 63, 63, NULL },
-	{ 62, 62, "without MMU-writable" },
+	{ 62, 62, "without host-writable" },
 	{ 61, 61, "without MMU-present" },
 	{ 60, 60, "without FC" },
 	{ 59, 59, "(59)" },
@@ -183,7 +183,7 @@ static const struct flip npt_leaf_1g_flips[] = {
 	{ 51, 30, NULL },
 	{ 29, 12, "unaligned" },
 	{ 11,  9, "leaf with a next level" },
-	{  8,  8, "without host-writable" },
+	{  8,  8, "without MMU-writable" },
 	{  7,  7, "next level does not match" },
 	{  6,  5, NULL },
 	{  4,  3, "PWT, PCD" },
@@ -672,9 +672,9 @@ static u64 random_leaf(enum mmu_share_format fmt, int level, u64 *rnd)
 		entry |= BIT_ULL(0) | BIT_ULL(2) | BIT_ULL(60) | BIT_ULL(61);
 		entry |= r & (BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(63));
 		if (host_w)
-			entry |= BIT_ULL(8);
-		if (mmu_w)
 			entry |= BIT_ULL(62);
+		if (mmu_w)
+			entry |= BIT_ULL(8);
 	} else {
 		entry |= BIT_ULL(0) | BIT_ULL(60) | BIT_ULL(63);
 		entry |= r & (BIT_ULL(2) | BIT_ULL(6) | BIT_ULL(8) |
@@ -873,8 +873,8 @@ static void npt_cpu_write_protect_keeps_the_device(struct kunit *test)
 static void only_kvms_writable_states_are_legal(struct kunit *test)
 {
 	enum mmu_share_format fmt = param_format(test);
-	const u64 host = fmt == NPT ? BIT_ULL(8) : BIT_ULL(53);
-	const u64 mmu = fmt == NPT ? BIT_ULL(62) : BIT_ULL(55);
+	const u64 host = fmt == NPT ? BIT_ULL(62) : BIT_ULL(53);
+	const u64 mmu = fmt == NPT ? BIT_ULL(8) : BIT_ULL(55);
 	const u64 w = BIT_ULL(1);
 	const u64 base = sample_leaf(fmt, LVL_4K) & ~(host | mmu | w);
 
@@ -907,8 +907,8 @@ static void npt_layout_is_the_contract(struct kunit *test)
 	const struct mmu_share_layout *l = &mmu_share_layouts[NPT];
 
 	KUNIT_EXPECT_EQ(test, l->mmu_present, BIT_ULL(61));
-	KUNIT_EXPECT_EQ(test, l->host_writable, BIT_ULL(8));
-	KUNIT_EXPECT_EQ(test, l->mmu_writable, BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->host_writable, BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->mmu_writable, BIT_ULL(8));
 	KUNIT_EXPECT_EQ(test, l->ad_type_shift, 56);
 	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60));
 	KUNIT_EXPECT_EQ(test, l->table_set, BIT_ULL(62));
