@@ -28,7 +28,7 @@ static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	if (WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
 		return -EINVAL;
 
-	return ref->ops->map(ref->share, iova, paddr, len, prot, mapped);
+	return ref->share->ops->map(ref->share, iova, paddr, len, prot, mapped);
 }
 
 static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
@@ -41,7 +41,8 @@ static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	 * The provider flushes where it flushes the CPUs, so that the gather
 	 * stays empty and the core has nothing to flush a second time.
 	 */
-	ref->ops->unmap(ref->share, iova, len);
+	if (len)
+		ref->share->ops->unmap(ref->share, iova, len);
 	return len;
 }
 
@@ -56,7 +57,7 @@ static void tdp_deinit(struct pt_iommu *iommu_table)
 	struct tdp_share_ref *ref = to_tdp(iommu_table)->ref;
 
 	/* The tables are the hypervisor's, which frees them when it likes. */
-	ref->ops->unbind(ref->share);
+	ref->share->ops->unbind(ref->share);
 	tdp_bridge_put(ref);
 	atomic_dec(&tdp_bridge_stats.domains);
 }
@@ -147,7 +148,7 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref)
 
 	tdp = to_tdp(iommu_table);
 	common = &tdp->amdv1.amdpt.common;
-	ref->ops->table(ref->share, &info);
+	ref->share->ops->table(ref->share, &info);
 	table_bits = PAGE_SHIFT + 9 * info.levels;
 
 	if (info.format != tdp->format || (info.pgsizes & ~tdp->pgsizes)) {
@@ -160,7 +161,7 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref)
 		return -ENODEV;
 	}
 
-	ret = ref->ops->bind(ref->share, &tdp_sink_ops, tdp);
+	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp);
 	if (ret) {
 		pr_warn_ratelimited("the VM's table is another HWPT's; attach the device to that one\n");
 		return ret;
@@ -234,6 +235,6 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 {
 	struct tdp_share_ref *ref = to_tdp(iommupt_from_domain(domain))->ref;
 
-	return ref->ops->iova_to_phys(ref->share, iova);
+	return ref->share->ops->iova_to_phys(ref->share, iova);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);

@@ -29,12 +29,15 @@ struct tdp_bridge_stats tdp_bridge_stats;
  * @ops: what to call; stays valid until unregistered
  *
  * Context: may sleep.
- * Return: 0, or -EBUSY when there is a provider.
+ * Return: 0, -EBUSY when there is a provider, or -ENOMEM when the bridge could
+ * not start.
  */
 int tdp_bridge_register(const struct tdp_provider_ops *ops)
 {
 	guard(mutex)(&provider_lock);
 
+	if (!release_wq)
+		return -ENOMEM;
 	if (provider)
 		return -EBUSY;
 	provider = ops;
@@ -72,7 +75,7 @@ static void share_ref_release(struct work_struct *work)
 {
 	struct tdp_share_ref *ref =
 		container_of(work, struct tdp_share_ref, release_work);
-	const struct tdp_provider_ops *ops = ref->ops;
+	const struct tdp_provider_ops *ops = ref->share->ops;
 
 	ops->put(ref->share);
 	kfree(ref);
@@ -108,7 +111,6 @@ struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 	}
 	refcount_set(&ref->users, 1);
 	INIT_WORK(&ref->release_work, share_ref_release);
-	ref->ops = ops;
 
 	CLASS(fd, vm)(vm_fd);
 	if (fd_empty(vm)) {
@@ -152,6 +154,18 @@ void tdp_bridge_put(struct tdp_share_ref *ref)
 		queue_work(release_wq, &ref->release_work);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_put);
+
+/**
+ * tdp_bridge_activate() - Make the VM's vCPUs walk the shared table
+ * @ref: the share, populated with what the IOAS maps
+ *
+ * Context: may sleep; takes kvm->slots_lock, so no iommufd lock may be held.
+ */
+void tdp_bridge_activate(struct tdp_share_ref *ref)
+{
+	ref->share->ops->activate(ref->share);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_activate);
 
 static int objects_show(struct seq_file *m, void *unused)
 {

@@ -13,13 +13,11 @@
  * struct tdp_share_ref - a counted handle on a provider's share
  * @users: holders of the handle
  * @release_work: lets the provider's reference go
- * @ops: the provider, its module pinned
- * @share: the provider's object
+ * @share: the provider's object, the provider's module pinned
  */
 struct tdp_share_ref {
 	refcount_t users;
 	struct work_struct release_work;
-	const struct tdp_provider_ops *ops;
 	struct tdp_share *share;
 };
 

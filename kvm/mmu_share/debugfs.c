@@ -105,10 +105,15 @@ static const struct file_operations mmu_share_fops = {
  * mmu_share_create_debugfs() - Add the file to a VM's debugfs directory
  * @kvm: the VM; KVM removes the directory with all in it
  *
+ * With share_iommu_tdp=0 there is nothing to see.
+ *
  * Context: VM creation.
  */
 void mmu_share_create_debugfs(struct kvm *kvm)
 {
+	if (!static_branch_unlikely(&mmu_share_key))
+		return;
+
 	debugfs_create_file("mmu_share", 0444, kvm->debugfs_dentry, kvm,
 			    &mmu_share_fops);
 }

@@ -28,8 +28,10 @@ MODULE_PARM_DESC(share_iommu_tdp_check,
  */
 bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role)
 {
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+
 	role.io_shared = true;
-	return role.word == mmu_share_locked(kvm)->root->role.word;
+	return share->activated && role.word == share->root->role.word;
 }
 
 static void check_entry(u64 spte, gfn_t gfn, int level)
@@ -46,7 +48,7 @@ static u64 device_view(u64 spte)
 	if (!is_shadow_present_pte(spte))
 		return 0;
 	return spte & (SPTE_BASE_ADDR_MASK | shadow_mmu_present_mask |
-		       shadow_mmu_writable_mask);
+		       shadow_host_writable_mask);
 }
 
 /**
@@ -79,9 +81,15 @@ void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 	if (!share || !is_shadow_present_pte(old_spte) || is_frozen_spte(new_spte))
 		return;
 
-	if (was_leaf &&
-	    (device_view(old_spte) == device_view(new_spte) ||
-	     (is_shadow_present_pte(new_spte) && !is_last_spte(new_spte, level))))
+	if (was_leaf && is_shadow_present_pte(new_spte) &&
+	    !is_last_spte(new_spte, level)) {
+		/* Split: the pins are the new table's. */
+		clear_bit(SPTE_INDEX(gfn_to_gpa(gfn), level), sp->pinned_sptes);
+		return;
+	}
+
+	if ((was_leaf && device_view(old_spte) == device_view(new_spte)) ||
+	    share->recovering)
 		return;
 
 	guard(spinlock)(&share->flush_lock);
@@ -124,17 +132,14 @@ void mmu_share_flush(struct kvm_mmu_share *share)
 }
 
 /**
- * kvm_mmu_share_flush_iotlb() - Flush the IOTLB where KVM flushes CPU TLBs
+ * __mmu_share_flush_iotlb() - Flush the IOTLB where KVM flushes CPU TLBs
  * @kvm: the VM
  *
  * Context: as kvm_flush_remote_tlbs(), i.e. atomic or not, mmu_lock held or not.
  */
-void kvm_mmu_share_flush_iotlb(struct kvm *kvm)
+void __mmu_share_flush_iotlb(struct kvm *kvm)
 {
 	struct kvm_mmu_share *share;
-
-	if (!static_branch_unlikely(&mmu_share_key))
-		return;
 
 	guard(rcu)();
 	share = rcu_dereference(kvm->arch.mmu_share);
@@ -148,9 +153,8 @@ void kvm_mmu_share_flush_iotlb(struct kvm *kvm)
  * @spte: SPTE on the way to the faulting gfn
  * @level: level of the table that holds it
  *
- * Replacing a table by a huge page freezes the table's entries before the IOMMU
- * has forgotten the way to them. A CPU would fault and try again, a device's
- * access would be lost.
+ * The pins are kept with the table, and mmu_lock held for read is not enough to
+ * move them to a huge page. Only recover.c replaces tables.
  *
  * Context: mmu_lock held for read, and RCU.
  */
@@ -175,25 +179,41 @@ void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level)
  */
 void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 {
-	int i;
+	u64 pages = KVM_PAGES_PER_HPAGE(sp->role.level);
 
 	if (mmu_share_is_pinned(parent))
 		bitmap_fill(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
 	else
 		bitmap_zero(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
 
-	if (READ_ONCE(mmu_share_check_entries))
-		for (i = 0; i < SPTE_ENT_PER_PAGE; i++)
-			check_entry(sp->spt[i], sp->gfn, sp->role.level);
+	if (!READ_ONCE(mmu_share_check_entries))
+		return;
+
+	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++)
+		check_entry(sp->spt[i], sp->gfn + i * pages, sp->role.level);
+}
+
+/**
+ * __mmu_share_must_flush_unlinked() - slow half of
+ * mmu_share_must_flush_unlinked(), see there
+ * @kvm: the VM
+ *
+ * Context: mmu_lock held for read or write.
+ */
+bool __mmu_share_must_flush_unlinked(struct kvm *kvm)
+{
+	return !mmu_share_locked(kvm)->recovering;
 }
 
 /**
  * __mmu_share_zap_unpinned() - slow half of mmu_share_zap_unpinned(), see there
  * @kvm: the VM
+ * @start: first gfn
+ * @end: gfn behind the last
  *
  * Context: mmu_lock held for write; yields.
  */
-void __mmu_share_zap_unpinned(struct kvm *kvm)
+void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 	struct kvm_mmu_page *root;
 	struct tdp_iter iter;
@@ -206,7 +226,7 @@ void __mmu_share_zap_unpinned(struct kvm *kvm)
 		return;
 
 	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, root, 0, kvm_mmu_max_gfn() + 1) {
+	for_each_tdp_pte(iter, kvm, root, start, end) {
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
 			flush = false;
 			continue;
@@ -230,8 +250,8 @@ void __mmu_share_zap_unpinned(struct kvm *kvm)
 		kvm_flush_remote_tlbs(kvm);
 	rcu_read_unlock();
 
-	trace_mmu_share_zap(__pa(root->spt), 0, gfn_to_gpa(kvm_mmu_max_gfn() + 1),
-			    false);
+	trace_mmu_share_zap(__pa(root->spt), gfn_to_gpa(start),
+			    gfn_to_gpa(end - start), false);
 	kvm_tdp_mmu_put_root(kvm, root);
 }
 

@@ -105,7 +105,7 @@ static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
  * @gfn: first gfn
  * @pfn: page that must be behind @gfn; the following ones follow
  * @npages: number of 4 KiB pages
- * @write: they must be writable
+ * @access: what the device may do with them
  *
  * The pages are pinned by the caller's caller, so that what was identical once
  * stays the page that the guest saw, whatever the host maps there later.
@@ -115,7 +115,8 @@ static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
  */
 int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     kvm_pfn_t pfn, u64 npages, bool write)
+			     kvm_pfn_t pfn, u64 npages,
+			     const struct mmu_share_access *access)
 {
 	unsigned long hva = __gfn_to_hva_memslot(slot, gfn);
 	struct mm_struct *mm = kvm->mm;
@@ -131,18 +132,25 @@ int mmu_share_check_identity(struct kvm *kvm,
 
 		cond_resched();
 
-		step = host_walk(mm, addr, write, &found);
+		step = host_walk(mm, addr, access->write, &found);
 		if (step && found == pfn + done)
 			continue;
 
-		step = 1;
-		ret = host_fault(mm, addr, write, &found);
+		/*
+		 * Registers must be mapped already: they are not got as pages,
+		 * and iommufd holds a lock for them that is inside of mmap_lock.
+		 */
+		if (access->host_mmio)
+			ret = -EADDRNOTAVAIL;
+		else
+			ret = host_fault(mm, addr, access->write, &found);
 		if (!ret && found != pfn + done)
 			ret = -EADDRNOTAVAIL;
 		if (ret)
 			break;
+		step = 1;
 	}
 
-	mmput(mm);
+	mmput_async(mm);
 	return ret;
 }

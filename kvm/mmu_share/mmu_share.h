@@ -15,19 +15,19 @@
 
 #ifdef CONFIG_KVM_MMU_SHARE
 
-DECLARE_STATIC_KEY_FALSE(mmu_share_key);
-
-int mmu_share_init(void);
+void mmu_share_init(void);
 void mmu_share_exit(void);
 void mmu_share_set_layout(void);
 void mmu_share_create_debugfs(struct kvm *kvm);
 
+bool mmu_share_any(void);
 bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role);
 void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 			      gfn_t gfn, u64 old_spte, u64 new_spte, int level);
 void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level);
 void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent);
-void __mmu_share_zap_unpinned(struct kvm *kvm);
+bool __mmu_share_must_flush_unlinked(struct kvm *kvm);
+void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
 int __mmu_share_check_delete(struct kvm *kvm,
@@ -98,16 +98,33 @@ static inline void mmu_share_spte_changed(struct kvm *kvm,
 /**
  * mmu_share_zap_unpinned() - zap what KVM may zap of the shared root
  * @kvm: the VM
+ * @start: first gfn
+ * @end: gfn behind the last
  *
  * Takes the place of invalidating the root: the leaves that the IOMMU side has
  * pinned stay, all others and the MMIO SPTEs go, and TLBs are flushed.
  *
  * Context: mmu_lock held for write; yields.
  */
-static inline void mmu_share_zap_unpinned(struct kvm *kvm)
+static inline void mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start,
+					  gfn_t end)
 {
 	if (mmu_share_active(kvm))
-		__mmu_share_zap_unpinned(kvm);
+		__mmu_share_zap_unpinned(kvm, start, end);
+}
+
+/**
+ * mmu_share_must_flush_unlinked() - whether a table can't be freed unflushed
+ * @kvm: the VM
+ * @sp: table from which another was unlinked
+ *
+ * Context: mmu_lock held for read or write.
+ */
+static inline bool mmu_share_must_flush_unlinked(struct kvm *kvm,
+						 struct kvm_mmu_page *sp)
+{
+	return mmu_share_active(kvm) && is_io_shared_sp(sp) &&
+	       __mmu_share_must_flush_unlinked(kvm);
 }
 
 /**
@@ -141,13 +158,13 @@ static inline int mmu_share_check_delete(struct kvm *kvm,
 
 #else /* !CONFIG_KVM_MMU_SHARE */
 
-static inline int mmu_share_init(void) { return 0; }
+static inline void mmu_share_init(void) { }
 static inline void mmu_share_exit(void) { }
 static inline void mmu_share_set_layout(void) { }
 static inline void mmu_share_create_debugfs(struct kvm *kvm) { }
+static inline bool mmu_share_any(void) { return false; }
 static inline bool mmu_share_active(struct kvm *kvm) { return false; }
 static inline bool mmu_share_is_pinned(tdp_ptep_t sptep) { return false; }
-static inline void mmu_share_zap_unpinned(struct kvm *kvm) { }
 
 static inline bool mmu_share_has_root(struct kvm *kvm,
 				      union kvm_mmu_page_role role)
@@ -159,6 +176,17 @@ static inline void mmu_share_spte_changed(struct kvm *kvm,
 					  struct kvm_mmu_page *sp, gfn_t gfn,
 					  u64 old_spte, u64 new_spte, int level)
 {
+}
+
+static inline void mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start,
+					  gfn_t end)
+{
+}
+
+static inline bool mmu_share_must_flush_unlinked(struct kvm *kvm,
+						 struct kvm_mmu_page *sp)
+{
+	return false;
 }
 
 static inline void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte,

@@ -15,10 +15,10 @@
 #include "trace.h"
 
 /*
- * Longest run of pages handled within one SRCU section, so that a memslot update
- * does not wait for a whole big VM: 64 MiB.
+ * One SRCU section does not go beyond a boundary of this many pages, so that a
+ * memslot update does not wait for a whole big VM. No leaf crosses it either.
  */
-#define POPULATE_CHUNK_PAGES	(SZ_64M >> PAGE_SHIFT)
+#define POPULATE_CHUNK_PAGES	KVM_PAGES_PER_HPAGE(KVM_MAX_HUGEPAGE_LEVEL)
 
 /**
  * struct populate - one run of pages to be installed
@@ -42,24 +42,20 @@ struct populate {
 	bool flush;
 };
 
-static bool populate_writable(const struct populate *p)
-{
-	/*
-	 * Guest writes must be seen while the slot's dirty log is on. W is the
-	 * CPU's permission, MMU-writable the device's, so this takes nothing
-	 * from the device.
-	 */
-	return p->access.write && !kvm_slot_dirty_track_enabled(p->slot);
-}
-
 /*
  * The SPTE that make_spte() would give a vCPU's write fault (or read fault, in a
  * read-only slot), with Accessed and Dirty set: a device does not set them, and
  * CPUs need not.
+ *
+ * Host-writable is what lets a device write. What KVM has reason to watch,
+ * guest page tables that it shadows and writes while the dirty log is on, is
+ * write-protected for CPUs alone.
  */
-static u64 populate_make_spte(const struct populate *p, int level, kvm_pfn_t pfn)
+static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
+			      kvm_pfn_t pfn)
 {
 	unsigned int access = p->share->root->role.access;
+	struct kvm *kvm = p->share->kvm;
 	u64 spte = shadow_mmu_present_mask | shadow_leaf_mask |
 		   shadow_present_mask | PT_PRESENT_MASK | shadow_accessed_mask;
 
@@ -73,10 +69,13 @@ static u64 populate_make_spte(const struct populate *p, int level, kvm_pfn_t pfn
 	if (!p->access.host_mmio)
 		spte |= shadow_me_value;
 	if (p->access.write)
-		spte |= shadow_host_writable_mask | shadow_mmu_writable_mask |
-			shadow_dirty_mask;
-	if (populate_writable(p))
-		spte |= PT_WRITABLE_MASK;
+		spte |= shadow_host_writable_mask | shadow_dirty_mask;
+	if (p->access.write &&
+	    !mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true)) {
+		spte |= shadow_mmu_writable_mask;
+		if (!kvm_slot_dirty_track_enabled(p->slot))
+			spte |= PT_WRITABLE_MASK;
+	}
 
 	return spte | (u64)pfn << PAGE_SHIFT;
 }
@@ -107,14 +106,15 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 {
 	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
 	kvm_pfn_t pfn = p->pfn + (iter->gfn - p->start);
+	u64 cpu_bits = PT_WRITABLE_MASK | shadow_mmu_writable_mask;
 	struct kvm *kvm = p->share->kvm;
 	int index = spte_index(rcu_dereference(iter->sptep));
 	u64 spte;
 
 	/*
-	 * A leaf that a vCPU faulted in before the page was pinned may map what
-	 * the guest has lost since, e.g. to copy-on-write. Then zap, flush, and
-	 * only then install: nobody may hold both translations.
+	 * The host may have mapped another page since identity was checked, and
+	 * a vCPU may have faulted that in. Then zap, flush, and only then
+	 * install: nobody may hold both translations.
 	 */
 	if (is_shadow_present_pte(iter->old_spte) &&
 	    spte_to_pfn(iter->old_spte) != pfn) {
@@ -122,13 +122,15 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 		tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 		kvm_flush_remote_tlbs(kvm);
 		p->flush = false;
+		/* The setter leaves the value from before in the iterator. */
+		iter->old_spte = SHADOW_NONPRESENT_VALUE;
 	}
 
-	spte = populate_make_spte(p, iter->level, pfn);
+	spte = populate_make_spte(p, iter->gfn, iter->level, pfn);
 	if (is_shadow_present_pte(iter->old_spte)) {
-		/* CPU-only state, which is not ours to reset. */
-		spte &= ~PT_WRITABLE_MASK;
-		spte |= iter->old_spte & PT_WRITABLE_MASK;
+		/* Whether CPUs may write has been settled by their own faults. */
+		spte &= ~cpu_bits;
+		spte |= iter->old_spte & cpu_bits;
 		p->flush |= spte != iter->old_spte;
 	}
 	if (spte != iter->old_spte)
@@ -157,7 +159,7 @@ static int populate_walk(struct populate *p)
 			continue;
 		}
 
-		/* Tables are stepped into, never replaced; see hooks.c. */
+		/* Tables are stepped into, not replaced, see mmu_share_keep_table(). */
 		if (is_shadow_present_pte(iter.old_spte) &&
 		    !is_last_spte(iter.old_spte, iter.level))
 			continue;
@@ -236,7 +238,7 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 		return -ENOENT;
 	}
 	p.end = min3(gfn + npages, p.slot->base_gfn + p.slot->npages,
-		     gfn + POPULATE_CHUNK_PAGES);
+		     ALIGN(gfn + 1, POPULATE_CHUNK_PAGES));
 
 	readonly = p.slot->flags & KVM_MEM_READONLY;
 	if (p.access.write && readonly) {
@@ -252,7 +254,7 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 	}
 
 	ret = mmu_share_check_identity(kvm, p.slot, gfn, pfn, p.end - gfn,
-				       p.access.write);
+				       &p.access);
 	if (ret == -ESRCH) {
 		pr_warn_ratelimited("map of gpa 0x%llx refused: the VM's process has exited\n",
 				    gfn_to_gpa(gfn));
@@ -264,8 +266,11 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 		return ret;
 	}
 
-	if (p.access.host_mmio)
+	if (p.access.host_mmio) {
+		/* As kvm_track_host_mmio_mapping() does. */
 		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
+		kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
+	}
 
 	ret = populate(&p);
 	*done = p.next - gfn;
@@ -420,6 +425,9 @@ void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
  *
  * Leaves that only vCPUs faulted in are none of the IOAS's business.
  *
+ * A frozen SPTE is in a table that a huge page has replaced: the way to it has
+ * changed already, so start again at the root.
+ *
  * Context: any.
  */
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa)
@@ -430,7 +438,13 @@ phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa)
 	struct tdp_iter iter;
 
 	guard(rcu)();
+again:
 	for_each_tdp_pte(iter, share->kvm, share->root, gfn, gfn + 1) {
+		if (is_frozen_spte(iter.old_spte)) {
+			cpu_relax();
+			goto again;
+		}
+
 		if (!is_shadow_present_pte(iter.old_spte) ||
 		    !is_last_spte(iter.old_spte, iter.level) ||
 		    !mmu_share_is_pinned(iter.sptep))

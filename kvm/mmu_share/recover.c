@@ -9,6 +9,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/kvm_host.h>
+#include <linux/slab.h>
 
 #include "mmu.h"
 #include "mmu/tdp_iter.h"
@@ -47,8 +48,72 @@ static u64 recover_make_spte(struct kvm *kvm, struct kvm_mmu_page *sp)
 	return make_huge_spte(kvm, first | gathered, sp->role.level + 1);
 }
 
+/* A table that a huge page has replaced and that waits for the flush. */
+struct unlinked {
+	tdp_ptep_t sptep;
+	gfn_t gfn;
+	u64 old_spte;
+	u64 new_spte;
+};
+
+#define RECOVER_BATCH	64
+
+/*
+ * Replace tables many to a flush. The way to a table is changed first, then TLBs
+ * are flushed, then the table's entries are frozen and it is freed: no device
+ * meets a frozen entry.
+ */
+struct recover_batch {
+	struct unlinked tables[RECOVER_BATCH];
+	int nr;
+};
+
+static void recover_finish(struct kvm *kvm, struct recover_batch *batch,
+			   int level)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+
+	if (!batch->nr)
+		return;
+
+	kvm_flush_remote_tlbs(kvm);
+
+	share->recovering = true;
+	for (int i = 0; i < batch->nr; i++) {
+		struct unlinked *u = &batch->tables[i];
+
+		handle_changed_spte(kvm, sptep_to_sp(rcu_dereference(u->sptep)),
+				    u->gfn, u->old_spte, u->new_spte, level,
+				    false);
+	}
+	share->recovering = false;
+	batch->nr = 0;
+}
+
+static void recover_table(struct kvm *kvm, struct recover_batch *batch,
+			  struct tdp_iter *iter, u64 spte)
+{
+	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
+
+	batch->tables[batch->nr++] = (struct unlinked) {
+		.sptep = iter->sptep,
+		.gfn = iter->gfn,
+		.old_spte = iter->old_spte,
+		.new_spte = spte,
+	};
+
+	__set_bit(spte_index(rcu_dereference(iter->sptep)), sp->pinned_sptes);
+	kvm_tdp_mmu_write_spte(iter->sptep, iter->old_spte, spte, iter->level);
+	mmu_share_spte_changed(kvm, sp, iter->gfn, iter->old_spte, spte,
+			       iter->level);
+
+	if (batch->nr == RECOVER_BATCH)
+		recover_finish(kvm, batch, iter->level);
+}
+
 static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
-			  const struct kvm_memory_slot *slot, int level)
+			  const struct kvm_memory_slot *slot, int level,
+			  struct recover_batch *batch)
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	struct tdp_iter iter;
@@ -57,6 +122,8 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 	for_each_tdp_pte_min_level(iter, kvm, root, level, start, end) {
 		u64 spte;
 
+		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock))
+			recover_finish(kvm, batch, level);
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
 			continue;
 
@@ -67,14 +134,10 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 			continue;
 
 		spte = recover_make_spte(kvm, spte_to_child_sp(iter.old_spte));
-		if (!spte)
-			continue;
-
-		/* TLBs are flushed before the old table's entries are frozen. */
-		__set_bit(spte_index(rcu_dereference(iter.sptep)),
-			  sptep_to_sp(rcu_dereference(iter.sptep))->pinned_sptes);
-		tdp_mmu_iter_set_spte(kvm, &iter, spte);
+		if (spte)
+			recover_table(kvm, batch, &iter, spte);
 	}
+	recover_finish(kvm, batch, level);
 	rcu_read_unlock();
 }
 
@@ -89,18 +152,25 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot)
 {
+	struct recover_batch *batch;
 	struct kvm_mmu_page *root;
 	int level;
 
 	if (slot->as_id)
 		return;
 
+	/* Small pages do no harm, so that nothing is lost for want of memory. */
+	batch = kzalloc_obj(*batch, GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return;
+
 	write_lock(&kvm->mmu_lock);
 	root = mmu_share_get_root(kvm);
 	if (root) {
 		for (level = PG_LEVEL_2M; level <= KVM_MAX_HUGEPAGE_LEVEL; level++)
-			recover_level(kvm, root, slot, level);
+			recover_level(kvm, root, slot, level, batch);
 		kvm_tdp_mmu_put_root(kvm, root);
 	}
 	write_unlock(&kvm->mmu_lock);
+	kfree(batch);
 }

@@ -24,6 +24,10 @@ static const struct mmu_share_refusal refusals[MMU_SHARE_NEEDS] = {
 		-EPROTOTYPE,
 		"the VM is confidential; use an ordinary HWPT",
 	},
+	[MMU_SHARE_BARE_METAL] = {
+		-EREMOTE,
+		"KVM runs on Hyper-V, which flushes TLBs; use an ordinary HWPT",
+	},
 	[MMU_SHARE_NX_HUGE] = {
 		-EPERM,
 		"NX huge pages are on; if that is safe, set kvm.nx_huge_pages=off",

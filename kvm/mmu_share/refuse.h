@@ -13,6 +13,7 @@
  * @MMU_SHARE_AD_BITS: the CPU sets accessed and dirty bits, nothing is
  *	access-protected to emulate them
  * @MMU_SHARE_PLAIN_VM: the guest's memory is not hidden from devices
+ * @MMU_SHARE_BARE_METAL: CPU TLBs are flushed by KVM, not by Hyper-V on its own
  * @MMU_SHARE_NX_HUGE: huge pages may be executable, so that none is zapped to
  *	become small pages, or the other way round
  * @MMU_SHARE_LEVEL: the table's depth is the same for all vCPUs
@@ -24,6 +25,7 @@ enum mmu_share_need {
 	MMU_SHARE_TDP_MMU,
 	MMU_SHARE_AD_BITS,
 	MMU_SHARE_PLAIN_VM,
+	MMU_SHARE_BARE_METAL,
 	MMU_SHARE_NX_HUGE,
 	MMU_SHARE_LEVEL,
 	MMU_SHARE_ALIVE,

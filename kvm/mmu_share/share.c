@@ -29,6 +29,11 @@ static int mmu_share_refuse(struct kvm *kvm)
 	__assign_bit(MMU_SHARE_AD_BITS, &met, kvm_ad_enabled);
 	__assign_bit(MMU_SHARE_PLAIN_VM, &met,
 		     kvm->arch.vm_type == KVM_X86_DEFAULT_VM);
+#if IS_ENABLED(CONFIG_HYPERV)
+	__assign_bit(MMU_SHARE_BARE_METAL, &met, !kvm_x86_ops.flush_remote_tlbs);
+#else
+	__set_bit(MMU_SHARE_BARE_METAL, &met);
+#endif
 	__assign_bit(MMU_SHARE_NX_HUGE, &met, !is_nx_huge_page_enabled(kvm));
 	__assign_bit(MMU_SHARE_LEVEL, &met, kvm_mmu_common_tdp_role(kvm).level);
 	__assign_bit(MMU_SHARE_ALIVE, &met, !kvm->vm_dead && !kvm->vm_bugged);
@@ -40,6 +45,19 @@ static int mmu_share_refuse(struct kvm *kvm)
 	pr_warn_ratelimited("refused for the VM of pid %d: %s\n",
 			    kvm->userspace_pid, refusal->why);
 	return refusal->err;
+}
+
+/* Shares of all VMs, counted so that kvm.nx_huge_pages knows of them. */
+static atomic_t mmu_shares;
+
+/**
+ * mmu_share_any() - whether any VM's table is shared
+ *
+ * Context: any; a snapshot.
+ */
+bool mmu_share_any(void)
+{
+	return atomic_read(&mmu_shares);
 }
 
 static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
@@ -55,10 +73,12 @@ static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
 	memset64(root->spt, SHADOW_NONPRESENT_VALUE, SPTE_ENT_PER_PAGE);
 	tdp_mmu_init_sp(root, NULL, 0, role);
 
-	/* The TDP MMU's own reference, put by mmu_share_retire_root(). */
+	/* The TDP MMU's own reference, put when the root is zapped. */
 	refcount_set(&root->tdp_mmu_root_count, 1);
 	return root;
 }
+
+static const struct tdp_provider_ops mmu_share_provider_ops;
 
 static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 {
@@ -76,12 +96,14 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 		return ERR_PTR(-ENOMEM);
 	}
 
+	share->base.ops = &mmu_share_provider_ops;
 	share->kvm = kvm;
 	refcount_set(&share->users, 1);
 	mutex_init(&share->populate_lock);
 	spin_lock_init(&share->flush_lock);
 	share->first = ~0ULL;
 	kvm_get_kvm(kvm);
+	atomic_inc(&mmu_shares);
 
 	write_lock(&kvm->mmu_lock);
 	spin_lock(&kvm->arch.tdp_mmu_pages_lock);
@@ -89,12 +111,6 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 	spin_unlock(&kvm->arch.tdp_mmu_pages_lock);
 	rcu_assign_pointer(kvm->arch.mmu_share, share);
 	write_unlock(&kvm->mmu_lock);
-
-	/*
-	 * Running vCPUs change roots as they do for a memslot update: theirs
-	 * becomes obsolete, and the next one they load is the shared one.
-	 */
-	kvm_mmu_zap_all_fast(kvm);
 
 	trace_mmu_share_create(kvm->userspace_pid, __pa(share->root->spt),
 			       share->root->role.level);
@@ -110,16 +126,16 @@ static void mmu_share_retire_root(struct kvm_mmu_share *share)
 	struct kvm_mmu_page *root = share->root;
 	struct kvm *kvm = share->kvm;
 
+	guard(mutex)(&kvm->slots_lock);
+
 	write_lock(&kvm->mmu_lock);
 	RCU_INIT_POINTER(kvm->arch.mmu_share, NULL);
+	root->tdp_mmu_scheduled_root_to_zap = true;
 	root->role.invalid = true;
 	kvm_make_all_cpus_request(kvm, KVM_REQ_MMU_FREE_OBSOLETE_ROOTS);
 	write_unlock(&kvm->mmu_lock);
 
-	read_lock(&kvm->mmu_lock);
-	tdp_mmu_zap_root(kvm, root, true);
-	kvm_tdp_mmu_put_root(kvm, root);
-	read_unlock(&kvm->mmu_lock);
+	kvm_tdp_mmu_zap_invalidated_roots(kvm, true);
 }
 
 static struct tdp_share *mmu_share_get(struct file *vm_file)
@@ -157,7 +173,28 @@ static struct tdp_share *mmu_share_get(struct file *vm_file)
 	mutex_unlock(&kvm->slots_lock);
 
 	mmput(kvm->mm);
-	return (struct tdp_share *)share;
+	return IS_ERR(share) ? ERR_CAST(share) : &share->base;
+}
+
+/*
+ * Running vCPUs change roots as they do for a memslot update: theirs becomes
+ * obsolete, and the next one that they load is the shared one.
+ */
+static void mmu_share_activate(struct tdp_share *handle)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm *kvm = share->kvm;
+
+	guard(mutex)(&kvm->slots_lock);
+
+	if (share->activated)
+		return;
+
+	write_lock(&kvm->mmu_lock);
+	share->activated = true;
+	write_unlock(&kvm->mmu_lock);
+
+	kvm_mmu_zap_all_fast(kvm);
 }
 
 static void mmu_share_put(struct tdp_share *handle)
@@ -176,6 +213,7 @@ static void mmu_share_put(struct tdp_share *handle)
 	if (share->spare)
 		tdp_mmu_free_unused_sp(share->spare);
 	kfree_rcu(share, rcu);
+	atomic_dec(&mmu_shares);
 	kvm_put_kvm(kvm);
 }
 
@@ -220,6 +258,7 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.owner = THIS_MODULE,
 	.get = mmu_share_get,
 	.put = mmu_share_put,
+	.activate = mmu_share_activate,
 	.bind = mmu_share_bind,
 	.unbind = mmu_share_unbind,
 	.table = mmu_share_table,
@@ -236,9 +275,10 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
  *
  * Context: module init.
  */
-int mmu_share_init(void)
+void mmu_share_init(void)
 {
-	return tdp_bridge_register(&mmu_share_provider_ops);
+	if (tdp_bridge_register(&mmu_share_provider_ops))
+		pr_warn("no sharing of TDP tables: another hypervisor offers its own\n");
 }
 
 /**

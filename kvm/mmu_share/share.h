@@ -17,9 +17,13 @@
 
 /**
  * struct kvm_mmu_share - a VM's TDP root as an IOMMU's second-level table
+ * @base: what the bridge sees
  * @kvm: the VM, held
  * @users: references that the bridge holds
  * @root: the root; the TDP MMU's own reference to it belongs to the share
+ * @activated: vCPUs take the root; written with mmu_lock held for write
+ * @recovering: tables are being unlinked whose flush is taken care of, see
+ *	recover.c; written with mmu_lock held for write
  * @rcu: defers freeing past lockless readers of kvm->arch.mmu_share
  * @populate_lock: serialises populate, protects @spare
  * @spare: a table allocated ahead of taking mmu_lock, or NULL
@@ -34,9 +38,12 @@
  * @flushes: IOTLB flushes so far
  */
 struct kvm_mmu_share {
+	struct tdp_share base;
 	struct kvm *kvm;
 	refcount_t users;
 	struct kvm_mmu_page *root;
+	bool activated;
+	bool recovering;
 	struct rcu_head rcu;
 
 	struct mutex populate_lock; /* serialises populate */
@@ -53,7 +60,11 @@ struct kvm_mmu_share {
 	atomic64_t flushes;
 };
 
-/* What a device may do with the page behind one gfn, see populate.c. */
+/**
+ * struct mmu_share_access - what is asked for in a range
+ * @write: the device may write
+ * @host_mmio: the pages are a device's registers, not memory
+ */
 struct mmu_share_access {
 	bool write;
 	bool host_mmio;
@@ -65,7 +76,7 @@ extern bool mmu_share_check_entries;
 
 static inline struct kvm_mmu_share *to_mmu_share(struct tdp_share *share)
 {
-	return (struct kvm_mmu_share *)share;
+	return container_of(share, struct kvm_mmu_share, base);
 }
 
 /* The VM's share, or NULL. mmu_lock is held. */
@@ -100,7 +111,8 @@ static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
 /* identity.c */
 int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     kvm_pfn_t pfn, u64 npages, bool write);
+			     kvm_pfn_t pfn, u64 npages,
+			     const struct mmu_share_access *access);
 
 /* populate.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,

@@ -26,19 +26,29 @@
  *           kvm->mmu_lock
  *             share's flush lock
  *               the driver's domain lock
- * tdp_bridge_get() takes slots_lock and must be called without iommufd's locks.
+ * tdp_bridge_get() and tdp_bridge_activate() take slots_lock and must be called
+ * without iommufd's locks.
  */
 #ifndef __LINUX_TDP_BRIDGE_H
 #define __LINUX_TDP_BRIDGE_H
 
+#include <linux/err.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/types.h>
 
 struct device;
 struct file;
 struct module;
-struct tdp_share;
+struct tdp_provider_ops;
 struct tdp_share_ref;
+
+/**
+ * struct tdp_share - a VM's table, embedded in the provider's own object
+ * @ops: what the bridge calls
+ */
+struct tdp_share {
+	const struct tdp_provider_ops *ops;
+};
 
 /**
  * enum tdp_format - what the entries of a table look like to an IOMMU
@@ -80,9 +90,13 @@ struct tdp_sink_ops {
  * struct tdp_provider_ops - what the bridge calls on the hypervisor
  * @owner: module to pin while a share exists
  * @get: Find or create the share of the VM behind @vm_file. Returns it with a
- *	reference or an ERR_PTR() with one errno a reason, logged. May sleep,
+ *	reference or an ERR_PTR() with one errno a reason, logged; -EAGAIN, not
+ *	logged, while the VM's last share is being put. May sleep, takes
+ *	kvm->slots_lock.
+ * @put: Drop a reference. May sleep, takes kvm->slots_lock; the bridge calls it
+ *	from a work item.
+ * @activate: Make the vCPUs walk the table too, if they do not yet. May sleep,
  *	takes kvm->slots_lock.
- * @put: Drop a reference. May sleep; the bridge calls it from a work item.
  * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY.
  *	May sleep.
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
@@ -102,6 +116,7 @@ struct tdp_provider_ops {
 	struct module *owner;
 	struct tdp_share *(*get)(struct file *vm_file);
 	void (*put)(struct tdp_share *share);
+	void (*activate)(struct tdp_share *share);
 	int (*bind)(struct tdp_share *share, const struct tdp_sink_ops *ops,
 		    void *sink);
 	void (*unbind)(struct tdp_share *share);
@@ -141,6 +156,7 @@ void tdp_bridge_unregister(const struct tdp_provider_ops *ops);
 
 struct tdp_share_ref *tdp_bridge_get(int vm_fd);
 void tdp_bridge_put(struct tdp_share_ref *ref);
+void tdp_bridge_activate(struct tdp_share_ref *ref);
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref);
 
 int tdp_bridge_refuse_flags(u32 flags);
@@ -158,6 +174,10 @@ static inline struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 }
 
 static inline void tdp_bridge_put(struct tdp_share_ref *ref)
+{
+}
+
+static inline void tdp_bridge_activate(struct tdp_share_ref *ref)
 {
 }
 
