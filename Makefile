@@ -20,10 +20,10 @@ help: ## list the targets
 
 ## Building
 
-.PHONY: deps fetch stock patch repatch patches config kernel root selftests
+.PHONY: deps fetch stock patch repatch patches config kernel debug root selftests
 deps: ## install the Debian packages that are missing here
 	@scripts/deps
-fetch: ## get the kernel's source, and unpack it to build/stock
+fetch: deps ## get the kernel's source, and unpack it to build/stock
 	@scripts/fetch
 	@scripts/stock-tree
 stock: fetch ## build the stock kernel, which ours is compared with
@@ -40,14 +40,17 @@ config: patch ## configure the patched kernel
 	@scripts/kernel-config linux scripts/host.config scripts/share.config
 kernel: patch ## build the patched kernel
 	@scripts/kernel-build linux
-root: ## make the small Debian that QEMU and the emulated host live in
+root: deps ## make the small Debian that QEMU and the emulated host live in
 	@scripts/root
+debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, mock devices
+	@scripts/debug-tree
+	@scripts/kernel-build debug
 selftests: kernel ## build our selftests, and the kernel's own for KVM
 	@scripts/selftests-build
 
 ## Running
 
-.PHONY: boot shell run test check lint kunit kvm-selftests
+.PHONY: boot shell run test check check-debug lint kunit kvm-selftests
 boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
 shell: selftests root ## a shell on the emulated host
@@ -58,6 +61,9 @@ test: selftests root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
 check: selftests root ## every check there is
 	@scripts/check
+check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
+	@KERNEL=debug scripts/kunit
+	@KERNEL=debug scripts/selftests $(T)
 lint: kernel ## checkpatch, sparse, W=1, shellcheck
 	@scripts/lint
 kunit: kernel root ## the KUnit tests built into the patched kernel

@@ -43,11 +43,11 @@ lock() {
 	flock 9
 }
 
-# tree NAME: the directory of a kernel tree, stock or linux (the patched one).
+# tree NAME: the directory of a kernel tree: stock, linux (the patched one) or debug.
 tree() {
 	case $1 in
-	stock | linux) echo "$BUILD/$1" ;;
-	*) die "no such tree: $1 (stock or linux)" ;;
+	stock | linux | debug) echo "$BUILD/$1" ;;
+	*) die "no such tree: $1 (stock, linux or debug)" ;;
 	esac
 }
 

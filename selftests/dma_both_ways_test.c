@@ -2,7 +2,9 @@
 /*
  * The device reads what the guest wrote, and the guest reads what the device
  * wrote, through one table: with leaves of every size, below and above 4 GiB,
- * with two vCPUs.
+ * with two vCPUs. A page of 1G can only be set aside at boot.
+ *
+ * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 hugepagesz=1G hugepages=1'
  */
 #include "mmu_share.h"
 #include "share_vm.h"

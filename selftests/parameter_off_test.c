@@ -2,6 +2,8 @@
 /*
  * In a boot with kvm.share_iommu_tdp=0 the flag is refused, and all else works
  * as on a kernel without it.
+ *
+ * bench: --append kvm.share_iommu_tdp=0
  */
 #include "mmu_share.h"
 #include "refusal.h"

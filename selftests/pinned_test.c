@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "amd_iommu.h"
+#include "refusal.h"
 #include "share_vm.h"
 #include "tap.h"
 
@@ -91,6 +92,31 @@ static void forked(void)
 	share_vm_destroy(&s);
 }
 
+/* KVM_SET_USER_MEMORY_REGION must not take the page from under the device. */
+static void memslot_stays(void)
+{
+	struct refusal_watch w;
+	struct guest_mem mem;
+	struct share_vm s;
+	int r;
+
+	setup_pinned(&s, &mem);
+	refusal_watch_start(&w);
+	r = __vm_set_user_memory_region(s.vm, mem.slot, 0, mem.gpa, 0, 0);
+	refusal_expect(&w, r ? -errno : 0, EBUSY);
+	refusal_watch_start(&w);
+	r = __vm_set_user_memory_region(s.vm, mem.slot, 0, mem.gpa + SIZE_1G,
+					mem.size, mem.hva);
+	refusal_expect(&w, r ? -errno : 0, EBUSY);
+	share_vm_warm_up(&s);
+	expect_nothing_moved(&s, &mem);
+
+	/* Control: once nothing of it is mapped, it goes. */
+	share_vm_unmap(&s, &mem);
+	vm_mem_region_delete(s.vm, mem.slot);
+	share_vm_destroy(&s);
+}
+
 /*
  * The device has used the translation, so that it sits in the IOTLB; then the
  * host drops the page. Its next owner must not be written by the device.
@@ -145,6 +171,8 @@ int main(void)
 		{ "pinned: the process discards its pages", discarded },
 		{ "pinned: the process write-protects them", write_protected },
 		{ "pinned: the process forks", forked },
+		{ "pinned: its memslot is neither deleted nor moved: EBUSY",
+		  memslot_stays },
 		{ "not pinned: the device loses what the host discards",
 		  unpinned_is_taken },
 		{ "not pinned: the device loses a deleted memslot",

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* In a boot with kvm.tdp_mmu=0 there is no table to share: ENXIO. */
+/*
+ * In a boot with kvm.tdp_mmu=0 there is no table to share: ENXIO.
+ *
+ * bench: --append 'kvm.share_iommu_tdp=1 kvm.tdp_mmu=0'
+ */
 #include "refusal.h"
 #include "share_vm.h"
 #include "tap.h"

@@ -2,6 +2,7 @@
 /* Runs a file's test cases, one child process and one TAP line each. */
 #include <sys/wait.h>
 
+#include "hang.h"
 #include "kmemleak.h"
 #include "kmsg.h"
 #include "leaks.h"
@@ -35,16 +36,15 @@ static int run_in_child(const struct tap_case *c)
 	pid = fork();
 	TEST_ASSERT(pid >= 0, "fork");
 	if (!pid) {
-		/* A vCPU or a device that hangs must not hang the whole run. */
-		alarm(c->timeout ?: TAP_DEFAULT_TIMEOUT);
 		c->run();
 		exit(KSFT_PASS);
 	}
 
-	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid");
+	/* A vCPU or a device that hangs must not hang the whole run. */
+	if (!wait_or_kill(pid, c->timeout ?: TAP_DEFAULT_TIMEOUT, &status))
+		return KSFT_FAIL;
 	if (WIFSIGNALED(status)) {
-		ksft_print_msg("killed by signal %d%s\n", WTERMSIG(status),
-			       WTERMSIG(status) == SIGALRM ? " (timeout)" : "");
+		ksft_print_msg("killed by signal %d\n", WTERMSIG(status));
 		return KSFT_FAIL;
 	}
 	return WEXITSTATUS(status);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Waits for a child with a limit, and shows where one that hangs is. */
+#ifndef TDP_SELFTEST_HANG_H
+#define TDP_SELFTEST_HANG_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * False when the child did not end in time: the kernel stacks of its threads
+ * are printed then, and it is killed.
+ */
+bool wait_or_kill(pid_t pid, unsigned int seconds, int *status);
+
+#endif
