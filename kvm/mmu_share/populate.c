@@ -303,7 +303,7 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
 		return -EINVAL;
 	}
 	if (gfn + npages > kvm_mmu_max_gfn() + 1) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: beyond the table's %d address bits\n",
+		pr_warn_ratelimited("map of gpa 0x%llx refused: beyond the CPU's %d address bits\n",
 				    gpa, fls64(kvm_mmu_max_gfn()) + PAGE_SHIFT);
 		return -ERANGE;
 	}

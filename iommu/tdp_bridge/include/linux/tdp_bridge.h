@@ -106,7 +106,7 @@ struct tdp_sink_ops {
  *	*@mapped, also on error. May sleep. Returns 0 or: -ENOENT no memslot,
  *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
  *	-EACCES permissions that one entry can't give to the CPU and not to the
- *	device, -ERANGE beyond the table, -ESRCH the VMM is gone, -ENOMEM.
+ *	device, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
  * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
  *	have been flushed on return. Never fails. May sleep.
  * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
