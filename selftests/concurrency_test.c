@@ -203,6 +203,56 @@ static void attach_and_detach(void)
 	share_vm_destroy(&s);
 }
 
+struct prefault {
+	struct share_vm *s;
+	struct guest_mem *mem;
+	unsigned long rounds;
+};
+
+static void *prefault_thread(void *arg)
+{
+	struct prefault *p = arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		struct kvm_pre_fault_memory range = {
+			.gpa = p->mem->gpa,
+			.size = p->mem->size,
+		};
+		int r = 0;
+
+		while (range.size && (!r || errno == EINTR || errno == EAGAIN))
+			r = __vcpu_ioctl(p->s->vcpus[1], KVM_PRE_FAULT_MEMORY,
+					 &range);
+		TEST_ASSERT(!range.size, "KVM_PRE_FAULT_MEMORY");
+		p->rounds++;
+	}
+	return NULL;
+}
+
+/* The root that is being pre-faulted becomes obsolete each time. */
+static void attach_and_prefault(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+	struct prefault p = { .s = &s, .mem = &mem };
+	pthread_t thread;
+	int i;
+
+	share_vm_create(&s, HWPT_SHARED);
+	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, PARTS * RANGE);
+	stop = false;
+	pthread_create(&thread, NULL, prefault_thread, &p);
+	for (i = 0; i < 50; i++) {
+		vfio_dev_detach(&s.edu);
+		iommufd_destroy(s.iommufd, s.hwpt);
+		share_vm_attach(&s, HWPT_SHARED);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	TEST_ASSERT(p.rounds, "nothing was pre-faulted");
+	share_vm_destroy(&s);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -212,6 +262,8 @@ int main(void)
 		  all_at_once_2m },
 		{ "shares come and go under a running vCPU",
 		  attach_and_detach },
+		{ "shares come and go under KVM_PRE_FAULT_MEMORY",
+		  attach_and_prefault },
 	};
 
 	share_vm_require(true);

@@ -4,22 +4,14 @@
  *
  * bench: --append 'kvm.share_iommu_tdp=1 kvm.tdp_mmu=0'
  */
-#include "refusal.h"
-#include "share_vm.h"
+#include "no_sharing.h"
 #include "tap.h"
 
 static void flag_is_refused(void)
 {
-	struct refusal_watch w;
 	struct share_vm s;
-	__u32 hwpt;
-	int r;
 
-	share_vm_create_detached(&s);
-	refusal_watch_start(&w);
-	r = __iommufd_hwpt_alloc(s.iommufd, s.edu.dev_id, s.ioas,
-				 IOMMU_HWPT_ALLOC_KVM_TDP, s.vm->fd, &hwpt);
-	refusal_expect(&w, r, ENXIO);
+	no_sharing_refused(&s, ENXIO);
 
 	/* Control: the device takes another HWPT, and the guest runs. */
 	share_vm_attach(&s, HWPT_ORDINARY);

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the entry-format contract: what the walkers make of it.
+ *
+ * Software walkers of the CPU and the IOMMU are written out here for both
+ * formats, from the specifications and generic_pt's walkers.  Whatever format.c
+ * takes for legal, both read alike; what it takes for MMIO, of whatever
+ * generation, leads neither anywhere.  Upstream's layout is the positive
+ * control.
+ */
+#include "format_test.h"
+
+/*
+ * Software walkers.  Each decodes one entry on its own terms.
+ */
+enum walk {
+	ABSENT,
+	TO_TABLE,
+	TO_PAGE,
+	FAULT,
+};
+
+struct decoded {
+	enum walk walk;
+	int next;		/* level of the child, if TO_TABLE */
+	u64 addr;
+	bool read;
+	bool write;
+};
+
+/*
+ * AMD-Vi v1: amdv1pt_load_entry_raw(), with what the hardware checks besides.
+ * MAXPHYADDR is taken to be below 52 where it matters, i.e. for MMIO only.
+ */
+static struct decoded amdvi_decode(u64 entry, int level)
+{
+	int next = entry >> 9 & 7;
+	struct decoded d = {
+		.addr = entry & TEST_ADDR,
+		.read = entry & BIT_ULL(61),
+		.write = entry & BIT_ULL(62),
+	};
+
+	if (!(entry & BIT_ULL(0)))
+		return (struct decoded){ .walk = ABSENT };
+	if (next == 0 || next == 7) {
+		d.walk = entry & GENMASK_ULL(58, 52) || next ? FAULT : TO_PAGE;
+	} else {
+		d.walk = entry & GENMASK_ULL(60, 52) || next >= level ?
+			 FAULT : TO_TABLE;
+		d.next = next;
+	}
+	return d;
+}
+
+/* VT-d second stage: vtdss_pt_load_entry_raw(), R or W being present. */
+static struct decoded vtdss_decode(u64 entry, int level)
+{
+	struct decoded d = {
+		.addr = entry & TEST_ADDR,
+		.read = entry & BIT_ULL(0),
+		.write = entry & BIT_ULL(1),
+	};
+
+	if (!d.read && !d.write)
+		return (struct decoded){ .walk = ABSENT };
+	if (entry & (BIT_ULL(11) | BIT_ULL(62))) {
+		d.walk = FAULT;
+	} else if (level == LVL_4K || (level <= LVL_1G && entry & BIT_ULL(7))) {
+		d.walk = TO_PAGE;
+	} else {
+		d.walk = entry & BIT_ULL(7) ? FAULT : TO_TABLE;
+		d.next = level - 1;
+	}
+	return d;
+}
+
+/* The CPU's nested walk, of a user access, below MAXPHYADDR 52. */
+static struct decoded npt_decode(u64 entry, int level)
+{
+	struct decoded d = {
+		.addr = entry & TEST_ADDR,
+		.read = entry & BIT_ULL(2),
+		.write = (entry & (BIT_ULL(1) | BIT_ULL(2))) ==
+			 (BIT_ULL(1) | BIT_ULL(2)),
+	};
+
+	if (!(entry & BIT_ULL(0)))
+		return (struct decoded){ .walk = ABSENT };
+	if (entry & BIT_ULL(51)) {
+		d.walk = FAULT;
+	} else if (level == LVL_4K) {
+		d.walk = TO_PAGE;
+	} else if (!(entry & BIT_ULL(7))) {
+		d.walk = entry & BIT_ULL(8) ? FAULT : TO_TABLE;
+		d.next = level - 1;
+	} else if (level > LVL_1G ||
+		   entry & (BIT_ULL(12 + 9 * (level - 1)) - BIT_ULL(13))) {
+		d.walk = FAULT;
+	} else {
+		d.walk = TO_PAGE;
+	}
+	return d;
+}
+
+static struct decoded ept_decode(u64 entry, int level)
+{
+	int memtype = entry >> 3 & 7;
+	struct decoded d = {
+		.addr = entry & TEST_ADDR,
+		.read = entry & BIT_ULL(0),
+		.write = entry & BIT_ULL(1),
+	};
+
+	if (!(entry & 7))
+		return (struct decoded){ .walk = ABSENT };
+	if (d.write && !d.read) {
+		d.walk = FAULT;
+	} else if (level == LVL_4K || (level <= LVL_1G && entry & BIT_ULL(7))) {
+		d.walk = memtype == 2 || memtype == 3 || memtype == 7 ?
+			 FAULT : TO_PAGE;
+		if (level > LVL_4K &&
+		    entry & (BIT_ULL(12 + 9 * (level - 1)) - BIT_ULL(12)))
+			d.walk = FAULT;
+	} else {
+		d.walk = entry & GENMASK_ULL(7, 3) ? FAULT : TO_TABLE;
+		d.next = level - 1;
+	}
+	return d;
+}
+
+static struct decoded cpu_decode(enum mmu_share_format fmt, u64 entry, int level)
+{
+	return fmt == NPT ? npt_decode(entry, level) : ept_decode(entry, level);
+}
+
+static struct decoded iommu_decode(enum mmu_share_format fmt, u64 entry,
+				   int level)
+{
+	return fmt == NPT ? amdvi_decode(entry, level) :
+			    vtdss_decode(entry, level);
+}
+
+/* The IOMMU gets somewhere by way of this entry. */
+static bool iommu_reaches(enum mmu_share_format fmt, u64 entry, int level)
+{
+	struct decoded d = iommu_decode(fmt, entry, level);
+
+	return d.walk == TO_TABLE ||
+	       (d.walk == TO_PAGE && (d.read || d.write));
+}
+
+/* A small generator, so that a failure can be repeated. */
+static u64 next_random(u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* A legal leaf of a random state of spte.h's table, address, A, D, NX/X. */
+static u64 random_leaf(enum mmu_share_format fmt, int level, u64 *rnd)
+{
+	static const u8 ept_memtypes[] = { 0, 1, 4, 5, 6 };
+	u64 low = BIT_ULL(12 + 9 * (level - 1)) - 1;
+	u64 r = next_random(rnd);
+	bool host_w = r % 4 > 0, mmu_w = r % 4 > 1, cpu_w = r % 4 > 2;
+	/* Bit 51 would be MMIO's reserved bit. */
+	u64 entry = next_random(rnd) & GENMASK_ULL(50, 12) & ~low;
+
+	r = next_random(rnd);
+	if (level > LVL_4K)
+		entry |= BIT_ULL(7);
+	if (cpu_w)
+		entry |= BIT_ULL(1);
+	if (fmt == NPT) {
+		entry |= BIT_ULL(0) | BIT_ULL(2) | BIT_ULL(60) | BIT_ULL(61);
+		entry |= r & (BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(63));
+		if (host_w)
+			entry |= BIT_ULL(62);
+		if (mmu_w)
+			entry |= BIT_ULL(8);
+	} else {
+		entry |= BIT_ULL(0) | BIT_ULL(60) | BIT_ULL(63);
+		entry |= r & (BIT_ULL(2) | BIT_ULL(6) | BIT_ULL(8) |
+			      BIT_ULL(9) | BIT_ULL(10));
+		entry |= (u64)ept_memtypes[(r >> 32) % 5] << 3;
+		if (host_w)
+			entry |= BIT_ULL(53);
+		if (mmu_w)
+			entry |= BIT_ULL(55);
+	}
+	return entry;
+}
+
+/* make_nonleaf_spte()'s, with a random address and A. */
+static u64 random_table(enum mmu_share_format fmt, int level, u64 *rnd)
+{
+	const u64 accessed = fmt == NPT ? BIT_ULL(5) : BIT_ULL(8);
+	u64 addr = next_random(rnd) & GENMASK_ULL(50, 12);
+	u64 r = next_random(rnd);
+
+	return addr | (r & accessed) |
+	       (sample_table(fmt, level) & ~(TEST_ADDR | accessed));
+}
+
+/*
+ * Whatever is legal, both walkers agree upon.  One bit flipped is enough to
+ * get at each of the fields they decode.
+ */
+static void legal_flips_decode_alike(struct kunit *test)
+{
+	const struct entry_case *c = test->param_value;
+	const u64 legal = mmu_share_sample(c);
+	int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		u64 entry = legal ^ BIT_ULL(bit);
+		struct decoded cpu = cpu_decode(c->fmt, entry, c->level);
+		struct decoded iommu = iommu_decode(c->fmt, entry, c->level);
+
+		/* Only a leaf or a table may have address bit 51. */
+		if (mmu_share_check_entry(c->fmt, entry, c->level) ||
+		    (bit == 51 && (c->kind == LEAF || c->kind == TABLE)))
+			continue;
+
+		if (cpu.walk == TO_PAGE || cpu.walk == TO_TABLE) {
+			KUNIT_EXPECT_EQ_MSG(test, cpu.walk, iommu.walk,
+					    "entry %016llx", entry);
+			KUNIT_EXPECT_EQ(test, cpu.addr, iommu.addr);
+			KUNIT_EXPECT_EQ(test, cpu.next, iommu.next);
+		} else {
+			KUNIT_EXPECT_FALSE_MSG(test,
+					       iommu_reaches(c->fmt, entry, c->level),
+					       "entry %016llx", entry);
+		}
+	}
+}
+
+/* can_follow() never says no where the walker gets somewhere. */
+static void can_follow_covers_the_walker(struct kunit *test)
+{
+	const struct entry_case *c = test->param_value;
+	const u64 legal = mmu_share_sample(c);
+	int bit, other;
+
+	for (bit = 0; bit < 64; bit++) {
+		for (other = bit; other < 64; other++) {
+			u64 entry = legal ^ BIT_ULL(bit) ^ BIT_ULL(other);
+
+			if (!iommu_reaches(c->fmt, entry, c->level))
+				continue;
+			KUNIT_EXPECT_TRUE_MSG(test,
+					      mmu_share_iommu_can_follow(c->fmt, entry),
+					      "entry %016llx", entry);
+		}
+	}
+}
+
+/* The CPU's W is not the device's IW: that is what the layout is for. */
+static void npt_cpu_write_protect_keeps_the_device(struct kunit *test)
+{
+	u64 entry = npt_leaf(LVL_4K) & ~BIT_ULL(1);
+
+	expect_verdict(test, NPT, entry, LVL_4K, NULL);
+	KUNIT_EXPECT_FALSE(test, npt_decode(entry, LVL_4K).write);
+	KUNIT_EXPECT_TRUE(test, amdvi_decode(entry, LVL_4K).write);
+}
+
+/* make_mmio_spte()'s spread of the generation, and its inverse. */
+static u64 gen_spread(const struct mmu_share_layout *l, u64 gen)
+{
+	u64 low = gen & (BIT_ULL(l->gen_low_bits) - 1);
+	u64 high = gen >> l->gen_low_bits;
+
+	return low << l->gen_low_start | high << l->gen_high_start;
+}
+
+static u64 gen_gather(const struct mmu_share_layout *l, u64 entry)
+{
+	u64 low = entry >> l->gen_low_start & (BIT_ULL(l->gen_low_bits) - 1);
+	u64 high = entry >> l->gen_high_start & (BIT_ULL(l->gen_high_bits) - 1);
+
+	return low | high << l->gen_low_bits;
+}
+
+/* Upstream's: generation bits 0-6 in 3-9, 7-17 in 52-62. */
+#define STOCK_GEN_BITS		18
+
+static u64 stock_gen_spread(u64 gen)
+{
+	return (gen & 0x7f) << 3 | (gen >> 7) << 52;
+}
+
+/*
+ * Positive control of the MMIO attack: with upstream's spread of the
+ * generation the IOMMU gets access as soon as it reaches IR or IW, or it
+ * takes the entry for a table as soon as it reaches bit 9.
+ */
+static void npt_stock_mmio_is_followable(struct kunit *test)
+{
+	const u64 mmio = BIT_ULL(51) | 0xfee00000ULL | 7;
+	u64 gen;
+
+	for (gen = 0; gen < BIT_ULL(STOCK_GEN_BITS); gen++) {
+		u64 entry = mmio | stock_gen_spread(gen);
+		bool reaches = entry & (BIT_ULL(61) | BIT_ULL(62) | BIT_ULL(9));
+
+		if (mmu_share_iommu_can_follow(NPT, entry) != reaches)
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, gen, BIT_ULL(STOCK_GEN_BITS));
+
+	/* The next level is 1 by bit 9, IR is bit 61, IW is bit 62. */
+	expect_verdict(test, NPT, mmio | BIT_ULL(9), LVL_4K,
+		       "MMIO entry grants the IOMMU access");
+	expect_verdict(test, NPT, mmio | BIT_ULL(61), LVL_4K,
+		       "MMIO entry grants the IOMMU access");
+	expect_verdict(test, NPT, mmio | BIT_ULL(62), LVL_4K,
+		       "MMIO entry grants the IOMMU access");
+	expect_verdict(test, NPT, mmio | BIT_ULL(61) | BIT_ULL(62), LVL_4K,
+		       "MMIO entry grants the IOMMU access");
+}
+
+/* EPT's upstream value is W without R: always followable, and refused. */
+static void ept_stock_mmio_is_followable(struct kunit *test)
+{
+	u64 gen;
+
+	for (gen = 0; gen < BIT_ULL(STOCK_GEN_BITS); gen++) {
+		u64 entry = 0xfee00006ULL | stock_gen_spread(gen);
+
+		if (!mmu_share_iommu_can_follow(EPT, entry) ||
+		    !mmu_share_check_entry(EPT, entry, LVL_4K))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, gen, BIT_ULL(STOCK_GEN_BITS));
+
+	expect_verdict(test, EPT, 0xfee00006ULL, LVL_4K,
+		       "MMIO entry grants the IOMMU access");
+}
+
+/* No generation and no access makes a shared MMIO entry followable. */
+static void mmio_of_every_generation_is_safe(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	const struct mmu_share_layout *l = &mmu_share_layouts[fmt];
+	const int bits = l->gen_low_bits + l->gen_high_bits;
+	const u64 nr_access = fmt == NPT ? 4 : 1;
+	u64 gen, access, bad = 0;
+
+	for (gen = 0; gen < BIT_ULL(bits); gen++) {
+		for (access = 0; access < nr_access; access++) {
+			u64 entry = l->mmio_value | gen_spread(l, gen) |
+				    access << 1 | (0xfee00000ULL ^ gen << 12);
+			int level;
+
+			for (level = LVL_4K; level <= LVL_TOP; level++) {
+				bad += !!mmu_share_check_entry(fmt, entry, level);
+				bad += iommu_reaches(fmt, entry, level);
+				bad += cpu_decode(fmt, entry, level).walk != FAULT;
+			}
+			bad += mmu_share_iommu_can_follow(fmt, entry);
+			bad += !!(entry & l->mmu_present);
+			bad += (entry & l->mmio_mask) != l->mmio_value;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0ULL);
+}
+
+static void generation_round_trips(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	const struct mmu_share_layout *l = &mmu_share_layouts[fmt];
+	const int bits = l->gen_low_bits + l->gen_high_bits;
+	/* Everything else an MMIO entry may have. */
+	const u64 rest = l->mmio_value | TEST_ADDR | (fmt == NPT ? 6 : 0);
+	u64 gen, bad = 0;
+
+	for (gen = 0; gen < BIT_ULL(bits); gen++) {
+		bad += gen_gather(l, gen_spread(l, gen)) != gen;
+		bad += gen_gather(l, gen_spread(l, gen) | rest) != gen;
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0ULL);
+}
+
+static void generation_has_its_width(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	const struct mmu_share_layout *l = &mmu_share_layouts[fmt];
+
+	KUNIT_EXPECT_EQ(test, gen_spread(l, BIT_ULL(l->gen_low_bits +
+						    l->gen_high_bits) - 1),
+			fmt == NPT ? GENMASK_ULL(60, 52) | GENMASK_ULL(8, 3) :
+				     GENMASK_ULL(59, 52) | GENMASK_ULL(11, 6));
+}
+
+/* make_small_spte(): every child of a split leaf is legal, and alike. */
+static void split_leaf_has_legal_children(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	u64 rnd = 0x9e3779b97f4a7c15ULL;
+	int level, n, i;
+
+	for (level = LVL_2M; level <= LVL_1G; level++) {
+		for (n = 0; n < 16; n++) {
+			u64 huge = random_leaf(fmt, level, &rnd);
+			struct decoded old = iommu_decode(fmt, huge, level);
+			u64 bad = 0;
+
+			for (i = 0; i < 512; i++) {
+				u64 off = (u64)i << (12 + 9 * (level - 2));
+				u64 small = huge | off;
+				struct decoded d;
+
+				if (level - 1 == LVL_4K)
+					small &= ~BIT_ULL(7);
+				d = iommu_decode(fmt, small, level - 1);
+
+				bad += !!mmu_share_check_entry(fmt, small,
+							       level - 1);
+				bad += d.walk != TO_PAGE;
+				bad += d.addr != old.addr + off;
+				bad += d.read != old.read;
+				bad += d.write != old.write;
+			}
+			KUNIT_EXPECT_EQ(test, bad, 0ULL);
+		}
+	}
+}
+
+/* make_huge_spte(): a merged leaf is the one that was split. */
+static void merge_undoes_split(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	u64 rnd = 0xd1b54a32d192ed03ULL;
+	int level, n;
+
+	for (level = LVL_2M; level <= LVL_1G; level++) {
+		u64 low = (BIT_ULL(12 + 9 * (level - 1)) - 1) & TEST_ADDR;
+
+		for (n = 0; n < 16; n++) {
+			u64 huge = random_leaf(fmt, level, &rnd);
+			u64 off = next_random(&rnd) & low;
+			u64 small = (huge | off) & ~BIT_ULL(7);
+			u64 merged = (small | BIT_ULL(7)) & ~low;
+
+			expect_verdict(test, fmt, small, LVL_4K, NULL);
+			expect_verdict(test, fmt, merged, level, NULL);
+			KUNIT_EXPECT_EQ(test, merged, huge);
+		}
+	}
+}
+
+/* Left as a large leaf without the low address bits gone, it is refused. */
+static void merge_without_alignment_is_refused(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	u64 small = sample_leaf(fmt, LVL_4K) | BIT_ULL(12);
+
+	expect_verdict(test, fmt, small | BIT_ULL(7), LVL_2M, "unaligned");
+	expect_verdict(test, fmt, small | BIT_ULL(7), LVL_1G, "unaligned");
+}
+
+typedef struct decoded (*decode_fn)(enum mmu_share_format fmt, u64 entry,
+				    int level);
+
+/*
+ * Walk from @top on, permissions ANDed.  @entry has one entry for each level;
+ * the walk stops in front of a level that it has none for.
+ */
+static struct decoded walk(decode_fn decode, enum mmu_share_format fmt,
+			   const u64 *entry, int top, int leaf, int *level)
+{
+	bool read = true, write = true;
+	struct decoded d;
+
+	for (*level = top; ; *level = d.next) {
+		d = decode(fmt, entry[*level], *level);
+		read &= d.read;
+		write &= d.write;
+		if (d.walk != TO_TABLE || d.next < leaf)
+			break;
+	}
+	d.read = read;
+	d.write = write;
+	return d;
+}
+
+/* Both walkers go down random legal tables to the same end. */
+static void random_walk(struct kunit *test, enum mmu_share_format fmt, int top,
+			int leaf, u64 *rnd)
+{
+	struct decoded cpu, iommu;
+	u64 entry[LVL_TOP + 1];
+	int level;
+
+	for (level = top; level > leaf; level--)
+		entry[level] = random_table(fmt, level, rnd);
+	entry[leaf] = random_leaf(fmt, leaf, rnd);
+
+	for (level = top; level >= leaf; level--) {
+		bool follow = mmu_share_iommu_can_follow(fmt, entry[level]);
+
+		expect_verdict(test, fmt, entry[level], level, NULL);
+		KUNIT_EXPECT_TRUE(test, follow);
+	}
+
+	cpu = walk(cpu_decode, fmt, entry, top, leaf, &level);
+	KUNIT_EXPECT_EQ(test, level, leaf);
+	iommu = walk(iommu_decode, fmt, entry, top, leaf, &level);
+	KUNIT_EXPECT_EQ(test, level, leaf);
+
+	KUNIT_EXPECT_EQ(test, cpu.walk, TO_PAGE);
+	KUNIT_EXPECT_EQ(test, iommu.walk, TO_PAGE);
+	KUNIT_EXPECT_EQ(test, cpu.addr, iommu.addr);
+	KUNIT_EXPECT_TRUE(test, cpu.read);
+	KUNIT_EXPECT_TRUE(test, iommu.read);
+	/* EPT has one W.  With NPT the CPU never has more than the device. */
+	if (fmt == EPT)
+		KUNIT_EXPECT_EQ(test, cpu.write, iommu.write);
+	else
+		KUNIT_EXPECT_TRUE(test, iommu.write || !cpu.write);
+}
+
+static void random_walks_end_alike(struct kunit *test)
+{
+	enum mmu_share_format fmt = param_format(test);
+	u64 rnd = 0x2545f4914f6cdd1dULL;
+	int top, leaf, n;
+
+	for (top = LVL_TOP - 1; top <= LVL_TOP; top++) {
+		for (leaf = LVL_4K; leaf <= LVL_1G; leaf++) {
+			for (n = 0; n < 16; n++)
+				random_walk(test, fmt, top, leaf, &rnd);
+		}
+	}
+}
+
+static struct kunit_case mmu_share_walk_cases[] = {
+	KUNIT_CASE_PARAM(legal_flips_decode_alike, mmu_share_entry_params),
+	KUNIT_CASE_PARAM(can_follow_covers_the_walker, mmu_share_entry_params),
+	KUNIT_CASE(npt_cpu_write_protect_keeps_the_device),
+	KUNIT_CASE(npt_stock_mmio_is_followable),
+	KUNIT_CASE(ept_stock_mmio_is_followable),
+	KUNIT_CASE_PARAM(mmio_of_every_generation_is_safe, mmu_share_format_params),
+	KUNIT_CASE_PARAM(generation_round_trips, mmu_share_format_params),
+	KUNIT_CASE_PARAM(generation_has_its_width, mmu_share_format_params),
+	KUNIT_CASE_PARAM(split_leaf_has_legal_children, mmu_share_format_params),
+	KUNIT_CASE_PARAM(merge_undoes_split, mmu_share_format_params),
+	KUNIT_CASE_PARAM(merge_without_alignment_is_refused, mmu_share_format_params),
+	KUNIT_CASE_PARAM(random_walks_end_alike, mmu_share_format_params),
+	{ }
+};
+
+static struct kunit_suite mmu_share_walk_suite = {
+	.name = "mmu_share_walk",
+	.test_cases = mmu_share_walk_cases,
+};
+
+kunit_test_suite(mmu_share_walk_suite);
