@@ -20,7 +20,7 @@ void mmu_share_exit(void);
 void mmu_share_set_layout(void);
 void mmu_share_create_debugfs(struct kvm *kvm);
 
-bool mmu_share_any(void);
+int mmu_share_check_nx_huge_pages(void);
 bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role);
 void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 			      gfn_t gfn, u64 old_spte, u64 new_spte, int level);
@@ -162,7 +162,7 @@ static inline void mmu_share_init(void) { }
 static inline void mmu_share_exit(void) { }
 static inline void mmu_share_set_layout(void) { }
 static inline void mmu_share_create_debugfs(struct kvm *kvm) { }
-static inline bool mmu_share_any(void) { return false; }
+static inline int mmu_share_check_nx_huge_pages(void) { return 0; }
 static inline bool mmu_share_active(struct kvm *kvm) { return false; }
 static inline bool mmu_share_is_pinned(tdp_ptep_t sptep) { return false; }
 

@@ -51,13 +51,21 @@ static int mmu_share_refuse(struct kvm *kvm)
 static atomic_t mmu_shares;
 
 /**
- * mmu_share_any() - whether any VM's table is shared
+ * mmu_share_check_nx_huge_pages() - whether the mitigation may be switched on
  *
  * Context: any; a snapshot.
+ * Return: 0, or -EBUSY while any VM's table is shared. Logged.
  */
-bool mmu_share_any(void)
+int mmu_share_check_nx_huge_pages(void)
 {
-	return atomic_read(&mmu_shares);
+	int shares = atomic_read(&mmu_shares);
+
+	if (!shares)
+		return 0;
+
+	pr_warn_ratelimited("NX huge pages stay off: %d VMs share their tables with an IOMMU; destroy these HWPTs first\n",
+			    shares);
+	return -EBUSY;
 }
 
 static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
