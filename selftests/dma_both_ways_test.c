@@ -91,39 +91,6 @@ static void leaves_1g_high(void)
 	both_ways(BACKING_1G, GPA_HIGH, SIZE_1G, SIZE_1G);
 }
 
-/* Both vCPUs write memory of their own while the device copies in a third. */
-static void vcpus_and_device_at_once(void)
-{
-	struct guest_loop loops[SHARE_VM_VCPUS];
-	size_t half = 2 * SIZE_2M;
-	struct guest_mem mem;
-	struct share_vm s;
-	int i;
-
-	share_vm_create(&s, HWPT_SHARED);
-	share_vm_add_mem(&s, &mem, BACKING_2M, GPA_HIGH, 4 * SIZE_2M);
-	guest_mem_fill(&mem, half, SIZE_4K, SEED);
-
-	for (i = 0; i < SHARE_VM_VCPUS; i++) {
-		loops[i].vcpu = s.vcpus[i];
-		loops[i].gpa = mem.gpa + i * SIZE_2M;
-		loops[i].len = SIZE_2M;
-		loops[i].step = 64;
-		guest_loop_start(&loops[i]);
-	}
-	for (i = 0; i < 8; i++)
-		edu_copy(&s.edu, mem.gpa + half + (i + 1) * SIZE_4K,
-			 mem.gpa + half + i * SIZE_4K, SIZE_4K);
-	for (i = 0; i < SHARE_VM_VCPUS; i++) {
-		guest_loop_stop(&loops[i]);
-		TEST_ASSERT(loops[i].rounds, "vCPU %d did not run", i);
-		TEST_ASSERT_EQ(loops[i].wrong, 0);
-	}
-	TEST_ASSERT_EQ(guest_mem_diff(&mem, half + 8 * SIZE_4K, SIZE_4K, half,
-				      SEED), 0);
-	share_vm_destroy(&s);
-}
-
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -135,8 +102,6 @@ int main(void)
 		{ "2M leaves where the host maps adjacent 4K pages",
 		  leaves_2m_of_adjacent_pages },
 		{ "1G leaves above 4 GiB", leaves_1g_high },
-		{ "two vCPUs and the device work at the same time",
-		  vcpus_and_device_at_once },
 	};
 
 	share_vm_require(true);
