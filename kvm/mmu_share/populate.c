@@ -446,9 +446,15 @@ again:
 		}
 
 		if (!is_shadow_present_pte(iter.old_spte) ||
-		    !is_last_spte(iter.old_spte, iter.level) ||
-		    !mmu_share_is_pinned(iter.sptep))
+		    !is_last_spte(iter.old_spte, iter.level))
 			continue;
+
+		if (!mmu_share_is_pinned(iter.sptep)) {
+			/* A split takes the pin away after the leaf. */
+			if (kvm_tdp_mmu_read_spte(iter.sptep) != iter.old_spte)
+				goto again;
+			continue;
+		}
 
 		phys = PFN_PHYS(spte_to_pfn(iter.old_spte)) +
 		       (gpa & (KVM_HPAGE_SIZE(iter.level) - 1));
