@@ -43,11 +43,12 @@ lock() {
 	flock 9
 }
 
-# tree NAME: the directory of a kernel tree: stock, linux (the patched one) or debug.
+# tree NAME: the directory of a kernel tree: stock, linux (the patched one), and copies
+# of that which are built differently.
 tree() {
 	case $1 in
-	stock | linux | debug) echo "$BUILD/$1" ;;
-	*) die "no such tree: $1 (stock, linux or debug)" ;;
+	stock | linux | debug | race | mutants) echo "$BUILD/$1" ;;
+	*) die "no such tree: $1 (stock, linux, debug, race or mutants)" ;;
 	esac
 }
 
