@@ -20,9 +20,11 @@ struct share_census {
 static void census(struct kvm *kvm, struct kvm_mmu_page *root,
 		   struct share_census *c)
 {
+	gfn_t counted[PT64_ROOT_MAX_LEVEL + 1];
 	struct tdp_iter iter;
 
 	c->tables = 1;
+	memset(counted, 0xff, sizeof(counted));
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, root, 0, kvm_mmu_max_gfn() + 1) {
@@ -35,8 +37,11 @@ static void census(struct kvm *kvm, struct kvm_mmu_page *root,
 			continue;
 		else if (is_last_spte(iter.old_spte, iter.level))
 			c->leaf[iter.level - PG_LEVEL_4K]++;
-		else
+		else if (counted[iter.level] != iter.gfn)
 			c->tables++;
+		else
+			continue; /* met again on the way down after a yield */
+		counted[iter.level] = iter.gfn;
 	}
 	rcu_read_unlock();
 }
