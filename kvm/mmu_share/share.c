@@ -6,6 +6,7 @@
 
 #include <linux/iommu.h>
 #include <linux/kvm_host.h>
+#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -88,7 +89,8 @@ static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
 
 static const struct tdp_provider_ops mmu_share_provider_ops;
 
-static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
+static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm,
+					      struct module *vendor)
 {
 	struct kvm_mmu_share *share;
 
@@ -111,6 +113,9 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 	spin_lock_init(&share->flush_lock);
 	share->first = ~0ULL;
 	kvm_get_kvm(kvm);
+	/* As the VM's file does, which may be closed while the share lives. */
+	share->vendor = vendor;
+	__module_get(vendor);
 	atomic_inc(&mmu_shares);
 
 	write_lock(&kvm->mmu_lock);
@@ -177,7 +182,7 @@ static struct tdp_share *mmu_share_get(struct file *vm_file)
 		share = ERR_PTR(-EAGAIN);
 	read_unlock(&kvm->mmu_lock);
 	if (!share)
-		share = mmu_share_create(kvm);
+		share = mmu_share_create(kvm, vm_file->f_op->owner);
 	mutex_unlock(&kvm->slots_lock);
 
 	mmput(kvm->mm);
@@ -208,6 +213,7 @@ static void mmu_share_activate(struct tdp_share *handle)
 static void mmu_share_put(struct tdp_share *handle)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct module *vendor = share->vendor;
 	struct kvm *kvm = share->kvm;
 
 	if (!refcount_dec_and_test(&share->users))
@@ -223,6 +229,7 @@ static void mmu_share_put(struct tdp_share *handle)
 	kfree_rcu(share, rcu);
 	atomic_dec(&mmu_shares);
 	kvm_put_kvm(kvm);
+	module_put(vendor);
 }
 
 static int mmu_share_bind(struct tdp_share *handle,

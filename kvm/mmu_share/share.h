@@ -19,6 +19,7 @@
  * struct kvm_mmu_share - a VM's TDP root as an IOMMU's second-level table
  * @base: what the bridge sees
  * @kvm: the VM, held
+ * @vendor: kvm_amd or kvm_intel, held: the VM's code
  * @users: references that the bridge holds
  * @root: the root; the TDP MMU's own reference to it belongs to the share
  * @activated: vCPUs take the root; written with mmu_lock held for write
@@ -40,6 +41,7 @@
 struct kvm_mmu_share {
 	struct tdp_share base;
 	struct kvm *kvm;
+	struct module *vendor;
 	refcount_t users;
 	struct kvm_mmu_page *root;
 	bool activated;

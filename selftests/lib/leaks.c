@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counts what must be the same before and after: objects and page pins. */
+/* Counts what must be the same before and after: objects, pins, table pages. */
 #include "leaks.h"
+#include "memstat.h"
 #include "sysfile.h"
 #include "test_util.h"
 
@@ -28,12 +29,23 @@ void leak_counts_read(struct leak_counts *c)
 	debugfs_mount();
 	memset(c, 0, sizeof(*c));
 	c->pins = pins_held();
+	c->tables = memstat_second_level_bytes();
 	if (sysfile_read("/proc/self/status", text, sizeof(text)))
 		text_get(text, "VmPin", 10, &c->locked_kb);
 	if (sysfile_read(DEBUGFS "/tdp_bridge/objects", text, sizeof(text))) {
 		text_get(text, "domains", 10, &c->domains);
 		text_get(text, "shares", 10, &c->shares);
 	}
+}
+
+static bool same(const struct leak_counts *before,
+		 const struct leak_counts *after)
+{
+	return before->domains == after->domains &&
+	       before->shares == after->shares &&
+	       before->pins == after->pins &&
+	       before->locked_kb == after->locked_kb &&
+	       (before->any_tables || before->tables == after->tables);
 }
 
 bool leak_counts_settle(const struct leak_counts *before,
@@ -43,7 +55,7 @@ bool leak_counts_settle(const struct leak_counts *before,
 
 	for (i = 0; i < SETTLE_TRIES; i++) {
 		leak_counts_read(after);
-		if (!memcmp(before, after, sizeof(*after)))
+		if (same(before, after))
 			return true;
 		usleep(SETTLE_STEP_US);
 	}
@@ -64,4 +76,6 @@ void leak_counts_print_diff(const struct leak_counts *before,
 	print_diff("KVM shares", before->shares, after->shares);
 	print_diff("pinned pages", before->pins, after->pins);
 	print_diff("VmPin kB", before->locked_kb, after->locked_kb);
+	if (!before->any_tables)
+		print_diff("bytes of tables", before->tables, after->tables);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts what must be the same before and after: objects and page pins. */
+/* Counts what must be the same before and after: objects, pins, table pages. */
 #ifndef TDP_SELFTEST_LEAKS_H
 #define TDP_SELFTEST_LEAKS_H
 
@@ -11,6 +11,8 @@ struct leak_counts {
 	__u64 shares;		/* KVM's share objects */
 	__u64 pins;		/* pages held by pin_user_pages(), machine-wide */
 	__u64 locked_kb;	/* of this process: VmPin */
+	__u64 tables;		/* bytes of TDP and IOMMU tables, machine-wide */
+	bool any_tables;	/* not compared: a live VM may keep some */
 };
 
 void leak_counts_read(struct leak_counts *c);

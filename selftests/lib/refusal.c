@@ -7,6 +7,7 @@
 void refusal_watch_start(struct refusal_watch *w)
 {
 	leak_counts_read(&w->before);
+	w->before.any_tables = true;
 	w->log = kmsg_open_at_end();
 }
 
