@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the IOAS maps is pinned: the host changing its own mapping of it moves
- * nothing under guest or device. What only the guest faulted in is not: when
- * the host takes it away, it is gone for the device too, at once.
+ * What the IOAS maps is pinned: its memslot stays. What only the guest faulted
+ * in is not: when the host takes it away, it is gone for the device too, at
+ * once. host_events_pinned_test.c and host_events_unpinned_test.c have all that
+ * a host may do.
  */
-#include <sys/wait.h>
-
 #include "amd_iommu.h"
 #include "refusal.h"
 #include "share_vm.h"
@@ -16,10 +15,7 @@
 #define SRC		SIZE_4K
 #define DST		SIZE_2M
 
-/*
- * By the guest's eyes alone, as the process may see other pages by then: no
- * fault, no IOMMU event, and the device copies what the guest wrote before.
- */
+/* No fault, no IOMMU event, and the device copies what the guest wrote. */
 static void expect_nothing_moved(struct share_vm *s, struct guest_mem *mem)
 {
 	__u64 faults = share_vm_npt_faults(s), mark = iommu_events_mark();
@@ -41,55 +37,6 @@ static void setup_pinned(struct share_vm *s, struct guest_mem *mem)
 	share_vm_warm_up(s);
 	guest_fill(s->vcpus[0], mem->gpa, mem->size, SIZE_4K, SEED);
 	expect_nothing_moved(s, mem);
-}
-
-static void discarded(void)
-{
-	struct guest_mem mem;
-	struct share_vm s;
-
-	setup_pinned(&s, &mem);
-	TEST_ASSERT(!madvise(mem.hva, mem.size, MADV_DONTNEED), "madvise");
-	expect_nothing_moved(&s, &mem);
-	share_vm_destroy(&s);
-}
-
-static void write_protected(void)
-{
-	struct guest_mem mem;
-	struct share_vm s;
-
-	setup_pinned(&s, &mem);
-	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_READ), "mprotect");
-	expect_nothing_moved(&s, &mem);
-	guest_fill(s.vcpus[1], mem.gpa, mem.size, SIZE_4K, SEED);
-	expect_nothing_moved(&s, &mem);
-	share_vm_destroy(&s);
-}
-
-/* Copy-on-write must give the copy to the child, not to the one with a pin. */
-static void forked(void)
-{
-	struct guest_mem mem;
-	struct share_vm s;
-	int status;
-	pid_t pid;
-
-	setup_pinned(&s, &mem);
-	pid = fork();
-	TEST_ASSERT(pid >= 0, "fork");
-	if (!pid) {
-		memset(mem.hva, 0, mem.size);
-		_exit(0);
-	}
-	TEST_ASSERT(waitpid(pid, &status, 0) == pid && !status, "waitpid");
-
-	/* The rest of the guest's memory has no pins, and is copied on write. */
-	share_vm_warm_up(&s);
-	expect_nothing_moved(&s, &mem);
-	guest_mem_fill(&mem, SRC, SIZE_4K, SEED);
-	expect_nothing_moved(&s, &mem);
-	share_vm_destroy(&s);
 }
 
 /* KVM_SET_USER_MEMORY_REGION must not take the page from under the device. */
@@ -168,9 +115,6 @@ static void memslot_is_deleted(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "pinned: the process discards its pages", discarded },
-		{ "pinned: the process write-protects them", write_protected },
-		{ "pinned: the process forks", forked },
 		{ "pinned: its memslot is neither deleted nor moved: EBUSY",
 		  memslot_stays },
 		{ "not pinned: the device loses what the host discards",

@@ -194,6 +194,30 @@ void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 }
 
 /**
+ * mmu_share_take_write() - Take the CPUs' write permission from a pinned leaf
+ * @kvm: the VM
+ * @iter: at the leaf, which the host's mmu_notifier would have zapped
+ *
+ * The page stays where it is, but the host may have protected its own mapping
+ * (mprotect, userfaultfd) and must see the guest's next write. That faults, and
+ * goes by what the host then allows. The device keeps its own permission, as it
+ * does with a table of its own.
+ *
+ * Context: mmu_lock held for write, and RCU.
+ * Return: whether CPU TLBs must be flushed.
+ */
+bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter)
+{
+	u64 spte = iter->old_spte & ~(PT_WRITABLE_MASK | shadow_mmu_writable_mask);
+
+	if (spte == iter->old_spte)
+		return false;
+
+	tdp_mmu_iter_set_spte(kvm, iter, spte);
+	return true;
+}
+
+/**
  * __mmu_share_must_flush_unlinked() - slow half of
  * mmu_share_must_flush_unlinked(), see there
  * @kvm: the VM

@@ -6,6 +6,7 @@
  * differ, one entry can't serve both, and following either would hand the other
  * side memory that it was never given.
  */
+#include <linux/error-injection.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -84,12 +85,17 @@ static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
 		      kvm_pfn_t *pfn)
 {
 	struct page *page;
+	int locked = 1;
 	long got;
 
+	/* Lets go of the lock while a userfault is being handled, say. */
 	mmap_read_lock(mm);
 	got = get_user_pages_remote(mm, hva, 1, write ? FOLL_WRITE : 0, &page,
-				    NULL);
-	mmap_read_unlock(mm);
+				    &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	if (got == -ENOMEM || got == -EINTR)
+		return got;
 	if (got != 1)
 		return -EADDRNOTAVAIL;
 
@@ -111,7 +117,8 @@ static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
  * stays the page that the guest saw, whatever the host maps there later.
  *
  * Context: kvm->srcu held; takes mmap_lock; may sleep.
- * Return: 0, -EADDRNOTAVAIL for other pages, -ESRCH when the VMM's mm is gone.
+ * Return: 0, -EADDRNOTAVAIL for other pages, -ESRCH when the VMM's mm is gone,
+ * -ENOMEM, or -EINTR when the caller is being killed.
  */
 int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -154,3 +161,4 @@ int mmu_share_check_identity(struct kvm *kvm,
 	mmput_async(mm);
 	return ret;
 }
+ALLOW_ERROR_INJECTION(mmu_share_check_identity, ERRNO);

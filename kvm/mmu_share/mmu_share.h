@@ -12,6 +12,7 @@
 
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
+#include "mmu/tdp_iter.h"
 
 #ifdef CONFIG_KVM_MMU_SHARE
 
@@ -26,6 +27,7 @@ void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 			      gfn_t gfn, u64 old_spte, u64 new_spte, int level);
 void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level);
 void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent);
+bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter);
 bool __mmu_share_must_flush_unlinked(struct kvm *kvm);
 void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,

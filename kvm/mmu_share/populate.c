@@ -20,6 +20,12 @@
  */
 #define POPULATE_CHUNK_PAGES	KVM_PAGES_PER_HPAGE(KVM_MAX_HUGEPAGE_LEVEL)
 
+/*
+ * How often a run is checked against the host's mapping while that changes.
+ * After that vCPUs are left to fault for their write permission.
+ */
+#define POPULATE_TRIES		4
+
 /**
  * struct populate - one run of pages to be installed
  * @share: the share
@@ -29,6 +35,8 @@
  * @pfn: page behind @start; contiguous from there
  * @access: what the device may do
  * @next: first gfn not yet installed
+ * @mmu_seq: mmu_invalidate_seq from before the host's mapping was looked at
+ * @last_try: install although the host's mapping has changed since
  * @flush: an older entry was changed, TLBs must be flushed
  */
 struct populate {
@@ -39,8 +47,24 @@ struct populate {
 	kvm_pfn_t pfn;
 	struct mmu_share_access access;
 	gfn_t next;
+	unsigned long mmu_seq;
+	bool last_try;
 	bool flush;
 };
+
+/*
+ * Whether the host may have changed its mapping of a leaf's pages since it was
+ * looked at: mmu_invalidate_retry_gfn() for all of a leaf. mmu_lock is held.
+ */
+static bool populate_is_stale(const struct populate *p, gfn_t gfn, int level)
+{
+	struct kvm *kvm = p->share->kvm;
+
+	return kvm->mmu_invalidate_seq != p->mmu_seq ||
+	       (kvm->mmu_invalidate_in_progress &&
+		gfn < kvm->mmu_invalidate_range_end &&
+		gfn + KVM_PAGES_PER_HPAGE(level) > kvm->mmu_invalidate_range_start);
+}
 
 /*
  * The SPTE that make_spte() would give a vCPU's write fault (or read fault, in a
@@ -49,7 +73,8 @@ struct populate {
  *
  * Host-writable is what lets a device write. What KVM has reason to watch,
  * guest page tables that it shadows and writes while the dirty log is on, is
- * write-protected for CPUs alone.
+ * write-protected for CPUs alone. So is what the host may have protected since
+ * it was looked at: a vCPU's own fault finds out.
  */
 static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 			      kvm_pfn_t pfn)
@@ -70,7 +95,7 @@ static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 		spte |= shadow_me_value;
 	if (p->access.write)
 		spte |= shadow_host_writable_mask | shadow_dirty_mask;
-	if (p->access.write &&
+	if (p->access.write && !populate_is_stale(p, gfn, level) &&
 	    !mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true)) {
 		spte |= shadow_mmu_writable_mask;
 		if (!kvm_slot_dirty_track_enabled(p->slot))
@@ -142,8 +167,9 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 }
 
 /*
- * Walk with mmu_lock held for write, until done or until a table is needed.
- * Returns -EAGAIN for the latter, when there is no spare.
+ * Walk with mmu_lock held for write, until done or until something is needed
+ * that takes dropping the lock: a table (-EAGAIN), when there is no spare, or
+ * another look at the host's mapping (-ESTALE).
  */
 static int populate_walk(struct populate *p)
 {
@@ -165,6 +191,11 @@ static int populate_walk(struct populate *p)
 			continue;
 
 		if (populate_fits(p, iter.gfn, iter.level)) {
+			if (!p->last_try &&
+			    populate_is_stale(p, iter.gfn, iter.level)) {
+				ret = -ESTALE;
+				break;
+			}
 			populate_leaf(p, &iter);
 			continue;
 		}
@@ -212,6 +243,33 @@ static int populate(struct populate *p)
 	return ret;
 }
 
+/*
+ * Check that the memslot maps the run's pages, and populate it. What the host's
+ * mapping was at the check must still hold when CPUs are let write.
+ */
+static int check_and_populate(struct populate *p)
+{
+	struct kvm *kvm = p->share->kvm;
+	int tries = 0, ret;
+
+	do {
+		p->last_try = ++tries == POPULATE_TRIES;
+		p->mmu_seq = READ_ONCE(kvm->mmu_invalidate_seq);
+		/* Pairs with the smp_wmb() in kvm_mmu_invalidate_end(). */
+		smp_rmb();
+
+		ret = mmu_share_check_identity(kvm, p->slot, p->next,
+					       p->pfn + (p->next - p->start),
+					       p->end - p->next, &p->access);
+		if (ret)
+			return ret;
+
+		ret = populate(p);
+	} while (ret == -ESTALE);
+
+	return ret;
+}
+
 /* Check one run against its memslot and populate it. SRCU is held. */
 static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 			     kvm_pfn_t pfn, u64 npages, unsigned int prot,
@@ -237,6 +295,11 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 				    gfn_to_gpa(gfn));
 		return -ENOENT;
 	}
+	if (kvm_slot_has_gmem(p.slot)) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot is of guest_memfd, which takes pages back; use other memory\n",
+				    gfn_to_gpa(gfn));
+		return -EMEDIUMTYPE;
+	}
 	p.end = min3(gfn + npages, p.slot->base_gfn + p.slot->npages,
 		     ALIGN(gfn + 1, POPULATE_CHUNK_PAGES));
 
@@ -253,27 +316,20 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 		return -EACCES;
 	}
 
-	ret = mmu_share_check_identity(kvm, p.slot, gfn, pfn, p.end - gfn,
-				       &p.access);
-	if (ret == -ESRCH) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: the VM's process has exited\n",
-				    gfn_to_gpa(gfn));
-		return ret;
-	}
-	if (ret) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot maps other memory; map what the memslot maps\n",
-				    gfn_to_gpa(gfn));
-		return ret;
-	}
-
 	if (p.access.host_mmio) {
 		/* As kvm_track_host_mmio_mapping() does. */
 		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
 		kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
 	}
 
-	ret = populate(&p);
+	ret = check_and_populate(&p);
 	*done = p.next - gfn;
+	if (ret == -ESRCH)
+		pr_warn_ratelimited("map of gpa 0x%llx refused: the VM's process has exited\n",
+				    gfn_to_gpa(gfn));
+	else if (ret == -EADDRNOTAVAIL)
+		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot maps other memory; map what the memslot maps\n",
+				    gfn_to_gpa(gfn));
 	return ret;
 }
 

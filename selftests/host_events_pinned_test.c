@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host may do to a VM's memory, while the IOAS has it mapped: vCPU
+ * reads and DMA go on as before. Once with KVM's table as the device's, and for
+ * comparison with a table of its own. docs/events.rst has the result.
+ *
+ * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 numa=fake=2'
+ */
+#include "amd_iommu.h"
+#include "host_event.h"
+#include "processor.h"
+#include "share_vm.h"
+#include "tap.h"
+#include "touch.h"
+
+#define WINDOW_SLOT	2
+#define WINDOW_GPA	(GPA_HIGH + SIZE_1G)
+#define STEP		512
+#define OFFLINE_TIMEOUT	180	/* seconds: it is much memory */
+#define VCPU_WORD	0xf00dULL
+#define TESTDEV_WORDS	(TESTDEV_WORD * 0x100000001ULL)
+
+/* Of a unit; EVENT_PAGE is the one that the device writes. */
+#define SRC		(1 * SIZE_4K)
+#define VCPU_PAGE	(2 * SIZE_4K)
+
+struct bench {
+	struct share_vm s;
+	struct vfio_dev testdev;
+	struct event_mem m;
+	void *window;	/* mapped for the device as well, and no event's */
+};
+
+static void add_memslot(struct bench *b, __u32 slot, __u64 gpa, void *va,
+			size_t size)
+{
+	vm_set_user_memory_region(b->s.vm, slot, 0, gpa, size, va);
+	virt_map_level(b->s.vm, gpa, gpa, size, PG_LEVEL_2M);
+	iommufd_map(b->s.iommufd, b->s.ioas, gpa, va, size);
+}
+
+static void setup(struct bench *b, const struct host_event *event,
+		  enum hwpt_kind kind)
+{
+	event_mem_create(&b->m, event);
+	b->m.pinned = true;
+	share_vm_create(&b->s, kind);
+	if (!share_vm_add_testdev(&b->s, &b->testdev))
+		tap_skip_case("no iommu-testdev");
+	touch_init(b->s.vcpus[1]);
+	add_memslot(b, TEST_SLOT, GPA_HIGH, b->m.mem, b->m.size);
+
+	b->window = mmap(NULL, SIZE_2M, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(b->window != MAP_FAILED, "mmap");
+	add_memslot(b, WINDOW_SLOT, WINDOW_GPA, b->window, SIZE_2M);
+	share_vm_warm_up(&b->s);
+}
+
+static void teardown(struct bench *b)
+{
+	vfio_dev_close(&b->testdev);
+	share_vm_destroy(&b->s);
+	event_mem_destroy(&b->m);
+}
+
+static __u64 gpa_of(struct bench *b, size_t page)
+{
+	return GPA_HIGH + b->m.unit + page;
+}
+
+/* The first word of a page, as the device reads it: it copies that away. */
+static __u64 device_sees(struct bench *b, size_t page)
+{
+	__u64 mark = iommu_events_mark();
+
+	WRITE_ONCE(*(__u64 *)b->window, 0xbad);
+	edu_copy(&b->s.edu, WINDOW_GPA, gpa_of(b, page), sizeof(__u64));
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+	return READ_ONCE(*(__u64 *)b->window);
+}
+
+static int vcpu_reads(struct bench *b, size_t page, __u64 *value)
+{
+	*value = 0xbad;
+	return touch_read(b->s.vcpus[1], gpa_of(b, page), value);
+}
+
+static __u64 vcpu_sees(struct bench *b, size_t page)
+{
+	__u64 value;
+
+	TEST_ASSERT_EQ(vcpu_reads(b, page, &value), 0);
+	return value;
+}
+
+static __u64 original(struct bench *b, size_t page)
+{
+	return event_mem_word(b->m.unit + page);
+}
+
+static void device_writes(struct bench *b)
+{
+	__u64 mark = iommu_events_mark();
+
+	TEST_ASSERT(testdev_write(&b->testdev, gpa_of(b, EVENT_PAGE),
+				  sizeof(__u64)),
+		    "the device's write was stopped");
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+	TEST_ASSERT_EQ(device_sees(b, EVENT_PAGE), TESTDEV_WORDS);
+}
+
+/* The process shares the page with the device, or has none or another. */
+static void expect_process_sees(struct bench *b, size_t page, __u64 word)
+{
+	enum page_fate fate = b->m.event->pinned;
+	__u64 value = 0xbad;
+	int r = host_read(b->m.mem + b->m.unit + page, &value);
+
+	TEST_ASSERT_EQ(r, fate == PAGE_GONE ? -EFAULT : 0);
+	if (!r)
+		TEST_ASSERT_EQ(value, fate == PAGE_FRESH ? 0 : word);
+}
+
+static bool vcpu_may_write(struct bench *b)
+{
+	enum page_fate fate = b->m.event->pinned;
+
+	return fate != PAGE_GONE && fate != PAGE_READ_ONLY;
+}
+
+/* A page that the host can't write, no vCPU can: until it can again. */
+static void vcpu_writes_shared(struct bench *b)
+{
+	__u64 faults = share_vm_npt_faults(&b->s);
+	__u64 gpa = gpa_of(b, VCPU_PAGE);
+	int r;
+
+	r = touch_write(b->s.vcpus[1], gpa, VCPU_WORD);
+	if (b->m.event->notifies)
+		TEST_ASSERT(share_vm_npt_faults(&b->s) > faults,
+			    "the vCPU kept its write permission");
+	if (!vcpu_may_write(b)) {
+		TEST_ASSERT_EQ(r, -EFAULT);
+		TEST_ASSERT_EQ(vcpu_sees(b, VCPU_PAGE), original(b, VCPU_PAGE));
+		TEST_ASSERT_EQ(device_sees(b, VCPU_PAGE),
+			       original(b, VCPU_PAGE));
+		b->m.event->undo(&b->m);
+		r = touch_write(b->s.vcpus[1], gpa, VCPU_WORD);
+	}
+	TEST_ASSERT_EQ(r, 0);
+	TEST_ASSERT_EQ(vcpu_sees(b, VCPU_PAGE), VCPU_WORD);
+	TEST_ASSERT_EQ(device_sees(b, VCPU_PAGE), VCPU_WORD);
+}
+
+/* What the vCPU writes goes where the process's mapping leads. */
+static void vcpu_writes_separate(struct bench *b)
+{
+	enum page_fate fate = b->m.event->pinned;
+	__u64 gpa = gpa_of(b, VCPU_PAGE), value;
+	int r = touch_write(b->s.vcpus[1], gpa, VCPU_WORD);
+
+	if (!vcpu_may_write(b)) {
+		TEST_ASSERT_EQ(r, -EFAULT);
+		return;
+	}
+	TEST_ASSERT_EQ(r, 0);
+	TEST_ASSERT_EQ(host_read(b->m.mem + b->m.unit + VCPU_PAGE, &value), 0);
+	TEST_ASSERT_EQ(value, VCPU_WORD);
+	TEST_ASSERT_EQ(device_sees(b, VCPU_PAGE),
+		       fate == PAGE_FRESH ? original(b, VCPU_PAGE) : VCPU_WORD);
+}
+
+static void observe_shared(struct bench *b)
+{
+	__u64 faults = share_vm_npt_faults(&b->s);
+
+	TEST_ASSERT_EQ(guest_diff(b->s.vcpus[0], GPA_HIGH, b->m.size, STEP, 0,
+				  EVENT_SEED), 0);
+	TEST_ASSERT_EQ(device_sees(b, SRC), original(b, SRC));
+	device_writes(b);
+	TEST_ASSERT_EQ(vcpu_sees(b, EVENT_PAGE), TESTDEV_WORDS);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&b->s), faults);
+	expect_process_sees(b, EVENT_PAGE, TESTDEV_WORDS);
+	vcpu_writes_shared(b);
+}
+
+static void observe_separate(struct bench *b)
+{
+	enum page_fate fate = b->m.event->pinned;
+	__u64 value;
+
+	TEST_ASSERT_EQ(vcpu_reads(b, SRC, &value),
+		       fate == PAGE_GONE ? -EFAULT : 0);
+	if (fate != PAGE_GONE)
+		TEST_ASSERT_EQ(value,
+			       fate == PAGE_FRESH ? 0 : original(b, SRC));
+	TEST_ASSERT_EQ(device_sees(b, SRC), original(b, SRC));
+	device_writes(b);
+	if (fate != PAGE_GONE)
+		TEST_ASSERT_EQ(vcpu_sees(b, EVENT_PAGE),
+			       fate == PAGE_FRESH ? 0 : TESTDEV_WORDS);
+	expect_process_sees(b, EVENT_PAGE, TESTDEV_WORDS);
+	vcpu_writes_separate(b);
+}
+
+static void observe(struct bench *b, enum hwpt_kind kind)
+{
+	/* The VM's other memory has no pins, and goes through it as well. */
+	share_vm_warm_up(&b->s);
+	if (kind == HWPT_SHARED)
+		observe_shared(b);
+	else
+		observe_separate(b);
+}
+
+/* The same memory before and after; what nobody pinned has gone through it. */
+static void pinned(const struct host_event *event, enum hwpt_kind kind)
+{
+	__u64 others = 0;
+	struct bench b;
+
+	setup(&b, event, kind);
+	TEST_ASSERT_EQ(device_sees(&b, SRC), original(&b, SRC));
+	TEST_ASSERT_EQ(vcpu_sees(&b, SRC), original(&b, SRC));
+
+	event_mem_run(&b.m);
+	event_mem_expect(&b.m, true, b.m.unit + EVENT_PAGE, event->unpinned);
+	event_mem_expect(&b.m, false, b.m.unit + EVENT_PAGE, event->pinned);
+	if (event->others_see)
+		others = event->others_see(&b.m, b.m.unit + EVENT_PAGE);
+	observe(&b, kind);
+	if (event->others_see)
+		TEST_ASSERT_EQ(event->others_see(&b.m, b.m.unit + EVENT_PAGE),
+			       others);
+	teardown(&b);
+}
+
+/*
+ * The kernel tries until it is stopped, or does not even begin where pages of
+ * its own are in the way. Control: the same block goes once the pins have gone.
+ */
+static void offline(enum hwpt_kind kind)
+{
+	const struct host_event *event = &event_offline;
+	int r = -EBUSY;
+	struct bench b;
+
+	setup(&b, event, kind);
+	event_mem_note(&b.m);
+	for (; b.m.unit < b.m.size && r == -EBUSY; b.m.unit += SIZE_2M)
+		r = host_offline(b.m.pfns[b.m.unit / SIZE_4K]);
+	if (r == -EBUSY)
+		tap_skip_case("pages of the kernel in every memory block");
+	b.m.unit -= SIZE_2M;
+	TEST_ASSERT_EQ(r, -EINTR);
+	event_mem_expect(&b.m, false, b.m.unit + EVENT_PAGE, event->pinned);
+	observe(&b, kind);
+
+	iommufd_unmap(b.s.iommufd, b.s.ioas, GPA_HIGH, b.m.size);
+	TEST_ASSERT_EQ(host_offline(b.m.pfns[b.m.unit / SIZE_4K]), 0);
+	event_mem_expect(&b.m, false, b.m.unit + EVENT_PAGE, event->unpinned);
+	teardown(&b);
+}
+
+static void offline_shared(void)
+{
+	offline(HWPT_SHARED);
+}
+
+static void offline_separate(void)
+{
+	offline(HWPT_ORDINARY);
+}
+
+/* tap_run()'s cases take no arguments: two functions for each event. */
+#define EVENT_CASES(name)						\
+static void name##_shared(void)						\
+{									\
+	pinned(&event_##name, HWPT_SHARED);				\
+}									\
+									\
+static void name##_separate(void)					\
+{									\
+	pinned(&event_##name, HWPT_ORDINARY);				\
+}
+
+EVENT_CASES(munmap)
+EVENT_CASES(mprotect_read)
+EVENT_CASES(mprotect_none)
+EVENT_CASES(dontneed)
+EVENT_CASES(dontneed_part)
+EVENT_CASES(fork)
+EVENT_CASES(ksm)
+EVENT_CASES(move_pages)
+EVENT_CASES(numa_balancing)
+EVENT_CASES(compaction)
+EVENT_CASES(collapse)
+EVENT_CASES(khugepaged)
+EVENT_CASES(split)
+EVENT_CASES(pageout)
+EVENT_CASES(memcg_high)
+EVENT_CASES(memcg_max)
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "shared: munmap", munmap_shared },
+		{ "separate: munmap", munmap_separate },
+		{ "shared: mprotect, read-only", mprotect_read_shared },
+		{ "separate: mprotect, read-only", mprotect_read_separate },
+		{ "shared: mprotect, no access", mprotect_none_shared },
+		{ "separate: mprotect, no access", mprotect_none_separate },
+		{ "shared: MADV_DONTNEED", dontneed_shared },
+		{ "separate: MADV_DONTNEED", dontneed_separate },
+		{ "shared: MADV_DONTNEED in a huge page",
+		  dontneed_part_shared },
+		{ "separate: MADV_DONTNEED in a huge page",
+		  dontneed_part_separate },
+		{ "shared: fork, and the child writes", fork_shared },
+		{ "separate: fork, and the child writes", fork_separate },
+		{ "shared: KSM merges", ksm_shared },
+		{ "separate: KSM merges", ksm_separate },
+		{ "shared: migration to another node", move_pages_shared },
+		{ "separate: migration to another node", move_pages_separate },
+		{ "shared: NUMA balancing", numa_balancing_shared },
+		{ "separate: NUMA balancing", numa_balancing_separate },
+		{ "shared: compaction", compaction_shared },
+		{ "separate: compaction", compaction_separate },
+		{ "shared: MADV_COLLAPSE", collapse_shared },
+		{ "separate: MADV_COLLAPSE", collapse_separate },
+		{ "shared: khugepaged collapses", khugepaged_shared },
+		{ "separate: khugepaged collapses", khugepaged_separate },
+		{ "shared: a huge page is split", split_shared },
+		{ "separate: a huge page is split", split_separate },
+		{ "shared: MADV_PAGEOUT to swap", pageout_shared },
+		{ "separate: MADV_PAGEOUT to swap", pageout_separate },
+		{ "shared: memory.high of its cgroup", memcg_high_shared },
+		{ "separate: memory.high of its cgroup", memcg_high_separate },
+		{ "shared: memory.max of its cgroup", memcg_max_shared },
+		{ "separate: memory.max of its cgroup", memcg_max_separate },
+		{ "shared: its memory block goes offline", offline_shared,
+		  OFFLINE_TIMEOUT },
+		{ "separate: its memory block goes offline", offline_separate,
+		  OFFLINE_TIMEOUT },
+	};
+
+	share_vm_require(true);
+	host_events_setup();
+	return tap_run(cases, ARRAY_SIZE(cases));
+}

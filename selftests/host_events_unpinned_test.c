@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host may do to a VM's memory that the IOAS does not map, but vCPUs
+ * have faulted into the shared root: the device, which has just used it, does
+ * not reach the old page any more. docs/events.rst has the result.
+ *
+ * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 numa=fake=2'
+ */
+#include "amd_iommu.h"
+#include "host_event.h"
+#include "old_page.h"
+#include "processor.h"
+#include "share_vm.h"
+#include "tap.h"
+#include "touch.h"
+
+#define WINDOW_SLOT	2
+#define WINDOW_GPA	(GPA_HIGH + SIZE_1G)
+#define OFFLINE_TIMEOUT	180	/* seconds: it is much memory */
+#define VCPU_WORD	0xf00dULL
+#define TESTDEV_WORDS	(TESTDEV_WORD * 0x100000001ULL)
+
+struct bench {
+	struct share_vm s;
+	enum hwpt_kind kind;
+	struct vfio_dev testdev;
+	struct event_mem m;
+	void *window;	/* mapped for the device: what it reads goes there */
+	struct old_page old;
+	bool moved;
+	__u64 others;	/* what others see of the page */
+};
+
+static void setup(struct bench *b, const struct host_event *event,
+		  enum hwpt_kind kind)
+{
+	memset(b, 0, sizeof(*b));
+	b->kind = kind;
+	event_mem_create(&b->m, event);
+	share_vm_create(&b->s, kind);
+	if (!share_vm_add_testdev(&b->s, &b->testdev))
+		tap_skip_case("no iommu-testdev");
+	touch_init(b->s.vcpus[1]);
+	vm_set_user_memory_region(b->s.vm, TEST_SLOT, 0, GPA_HIGH, b->m.size,
+				  b->m.mem);
+	virt_map_level(b->s.vm, GPA_HIGH, GPA_HIGH, b->m.size, PG_LEVEL_2M);
+
+	b->window = mmap(NULL, SIZE_2M, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(b->window != MAP_FAILED, "mmap");
+	vm_set_user_memory_region(b->s.vm, WINDOW_SLOT, 0, WINDOW_GPA, SIZE_2M,
+				  b->window);
+	iommufd_map(b->s.iommufd, b->s.ioas, WINDOW_GPA, b->window, SIZE_2M);
+	share_vm_warm_up(&b->s);
+}
+
+static void teardown(struct bench *b)
+{
+	if (b->moved)
+		old_page_free(&b->old);
+	vfio_dev_close(&b->testdev);
+	share_vm_destroy(&b->s);
+	event_mem_destroy(&b->m);
+}
+
+static __u64 gpa_of(struct bench *b)
+{
+	return GPA_HIGH + b->m.unit + EVENT_PAGE;
+}
+
+static void *hva_of(struct bench *b)
+{
+	return b->m.mem + b->m.unit + EVENT_PAGE;
+}
+
+/*
+ * Either it arrives, or the IOMMU logs events: one for each 4 bytes, and a page
+ * full of them would be more than the log holds.
+ */
+static bool device_writes(struct bench *b, __u64 gpa)
+{
+	__u64 mark = iommu_events_mark();
+	bool ok = testdev_write(&b->testdev, gpa, sizeof(__u64));
+
+	TEST_ASSERT_EQ(iommu_events_since(mark) > 0, !ok);
+	return ok;
+}
+
+/* False when it is stopped; else the device copied what it read away. */
+static bool device_reads(struct bench *b, __u64 *value)
+{
+	__u64 mark = iommu_events_mark();
+
+	edu_load(&b->s.edu, gpa_of(b), sizeof(*value));
+	if (iommu_events_since(mark))
+		return false;
+	edu_store(&b->s.edu, WINDOW_GPA, sizeof(*value));
+	*value = READ_ONCE(*(__u64 *)b->window);
+	return true;
+}
+
+/* What the process has there if the event leaves the content. */
+static __u64 original(struct bench *b)
+{
+	return event_mem_word(b->m.unit + EVENT_PAGE);
+}
+
+/*
+ * A vCPU faults it in, and the device uses it: the IOTLB has it. The content is
+ * put back, so that what the device writes later shows.
+ */
+static void warm(struct bench *b)
+{
+	bool shared = b->kind == HWPT_SHARED;
+	size_t at;
+	__u64 value;
+
+	guest_fill(b->s.vcpus[0], GPA_HIGH, b->m.size, SIZE_4K, 0);
+	for (at = 0; at < b->m.size; at += SIZE_4K)
+		*(__u64 *)(b->m.mem + at) = event_mem_word(at);
+	for (at = EVENT_PAGE; shared && at < b->m.size;
+	     at += event_mem_unit_size(&b->m)) {
+		TEST_ASSERT(testdev_write(&b->testdev, GPA_HIGH + at,
+					  sizeof(__u64)), "no DMA");
+		TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(b->m.mem + at)),
+			       TESTDEV_WORDS);
+		WRITE_ONCE(*(__u64 *)(b->m.mem + at), event_mem_word(at));
+	}
+	TEST_ASSERT_EQ(device_writes(b, gpa_of(b)), shared);
+	WRITE_ONCE(*(__u64 *)hva_of(b), original(b));
+	TEST_ASSERT_EQ(device_reads(b, &value), shared);
+	if (shared)
+		TEST_ASSERT_EQ(value, original(b));
+	TEST_ASSERT(device_writes(b, WINDOW_GPA), "no DMA to what is mapped");
+}
+
+static __u64 others_see(struct bench *b)
+{
+	struct event_mem *m = &b->m;
+
+	if (!m->event->others_see)
+		return 0;
+	return m->event->others_see(m, m->unit + EVENT_PAGE);
+}
+
+/* If the page is another now, somebody else may get the old one: watch it. */
+static void watch_old_page(struct bench *b)
+{
+	__u64 old = b->m.pfns[(b->m.unit + EVENT_PAGE) / SIZE_4K];
+
+	b->others = others_see(b);
+	b->moved = host_pfn(0, hva_of(b)) != old;
+	if (b->moved)
+		old_page_catch(&b->old, old);
+}
+
+/* Nobody else has what was written, and the zero page is everybody's. */
+static void expect_others_intact(struct bench *b)
+{
+	void *va = mmap(NULL, SIZE_4K, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	TEST_ASSERT(va != MAP_FAILED, "mmap");
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)va), 0);
+	munmap(va, SIZE_4K);
+	TEST_ASSERT(!b->moved || old_page_intact(&b->old),
+		    "a page that was freed has been written");
+	TEST_ASSERT_EQ(others_see(b), b->others);
+}
+
+/* No vCPU has touched it since: the device has lost it, for reads as well. */
+static void expect_device_has_lost_it(struct bench *b)
+{
+	__u64 value;
+
+	TEST_ASSERT(!device_writes(b, gpa_of(b)),
+		    "the device still writes to what the host took");
+	TEST_ASSERT(!device_reads(b, &value),
+		    "the device still reads what the host took");
+	TEST_ASSERT(device_writes(b, WINDOW_GPA), "no DMA to what is mapped");
+	expect_others_intact(b);
+}
+
+/* A page that the process could not write without getting another one. */
+static bool must_not_be_written(struct bench *b)
+{
+	enum page_fate fate = b->m.event->unpinned;
+
+	return b->kind == HWPT_ORDINARY || b->m.event->others_see ||
+	       fate == PAGE_FRESH || fate == PAGE_READ_ONLY ||
+	       fate == PAGE_GONE;
+}
+
+/* The vCPU gets what the process has; the device writes what may be written. */
+static void vcpu_reads(struct bench *b)
+{
+	__u64 want = b->m.event->unpinned == PAGE_FRESH ? 0 : original(b);
+	__u64 gpa = gpa_of(b), value = 0;
+	bool ok;
+	int r;
+
+	r = touch_read(b->s.vcpus[1], gpa, &value);
+	if (b->m.event->unpinned == PAGE_GONE)
+		TEST_ASSERT_EQ(r, -EFAULT);
+	else
+		TEST_ASSERT(!r && value == want, "the vCPU reads %#llx (%d)",
+			    value, r);
+
+	ok = device_reads(b, &value);
+	TEST_ASSERT_EQ(ok, b->kind == HWPT_SHARED && !r);
+	if (ok)
+		TEST_ASSERT_EQ(value, want);
+
+	ok = device_writes(b, gpa);
+	TEST_ASSERT(!ok || !must_not_be_written(b),
+		    "the device writes a page that it must not");
+	if (!host_read(hva_of(b), &value))
+		TEST_ASSERT_EQ(value, ok ? TESTDEV_WORDS : want);
+	expect_others_intact(b);
+}
+
+/* From then on vCPU, process and device have the same page again. */
+static void vcpu_writes(struct bench *b)
+{
+	enum page_fate fate = b->m.event->unpinned;
+	bool shared = b->kind == HWPT_SHARED;
+	__u64 gpa = gpa_of(b), value = 0;
+	int r = touch_write(b->s.vcpus[1], gpa, VCPU_WORD);
+
+	if (fate == PAGE_GONE || fate == PAGE_READ_ONLY) {
+		TEST_ASSERT_EQ(r, -EFAULT);
+		TEST_ASSERT(!device_writes(b, gpa),
+			    "the device writes what the vCPU can't");
+		b->m.event->undo(&b->m);
+		r = touch_write(b->s.vcpus[1], gpa, VCPU_WORD);
+	}
+	TEST_ASSERT_EQ(r, 0);
+	TEST_ASSERT_EQ(host_read(hva_of(b), &value), 0);
+	TEST_ASSERT_EQ(value, VCPU_WORD);
+	TEST_ASSERT_EQ(device_reads(b, &value), shared);
+	TEST_ASSERT_EQ(value, VCPU_WORD);
+
+	TEST_ASSERT_EQ(device_writes(b, gpa), shared);
+	TEST_ASSERT_EQ(host_read(hva_of(b), &value), 0);
+	TEST_ASSERT_EQ(value, shared ? TESTDEV_WORDS : VCPU_WORD);
+	TEST_ASSERT_EQ(touch_read(b->s.vcpus[1], gpa, &value), 0);
+	TEST_ASSERT_EQ(value, shared ? TESTDEV_WORDS : VCPU_WORD);
+	expect_others_intact(b);
+}
+
+/* The process looks last: its looking at a page may bring that back. */
+static void unpinned(const struct host_event *event, enum hwpt_kind kind)
+{
+	struct bench b;
+
+	setup(&b, event, kind);
+	warm(&b);
+	event_mem_run(&b.m);
+	watch_old_page(&b);
+	expect_device_has_lost_it(&b);
+	event_mem_expect(&b.m, false, b.m.unit + EVENT_PAGE, event->unpinned);
+	vcpu_reads(&b);
+	vcpu_writes(&b);
+	teardown(&b);
+}
+
+/* tap_run()'s cases take no arguments: two functions for each event. */
+#define EVENT_CASES(name)						\
+static void name##_shared(void)						\
+{									\
+	unpinned(&event_##name, HWPT_SHARED);				\
+}									\
+									\
+static void name##_separate(void)					\
+{									\
+	unpinned(&event_##name, HWPT_ORDINARY);				\
+}
+
+EVENT_CASES(munmap)
+EVENT_CASES(mprotect_read)
+EVENT_CASES(mprotect_none)
+EVENT_CASES(dontneed)
+EVENT_CASES(dontneed_part)
+EVENT_CASES(fork)
+EVENT_CASES(ksm)
+EVENT_CASES(move_pages)
+EVENT_CASES(numa_balancing)
+EVENT_CASES(compaction)
+EVENT_CASES(collapse)
+EVENT_CASES(khugepaged)
+EVENT_CASES(split)
+EVENT_CASES(pageout)
+EVENT_CASES(memcg_high)
+EVENT_CASES(memcg_max)
+EVENT_CASES(offline)
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "shared: munmap", munmap_shared },
+		{ "separate: munmap", munmap_separate },
+		{ "shared: mprotect, read-only", mprotect_read_shared },
+		{ "separate: mprotect, read-only", mprotect_read_separate },
+		{ "shared: mprotect, no access", mprotect_none_shared },
+		{ "separate: mprotect, no access", mprotect_none_separate },
+		{ "shared: MADV_DONTNEED", dontneed_shared },
+		{ "separate: MADV_DONTNEED", dontneed_separate },
+		{ "shared: MADV_DONTNEED in a huge page",
+		  dontneed_part_shared },
+		{ "separate: MADV_DONTNEED in a huge page",
+		  dontneed_part_separate },
+		{ "shared: fork, and the child writes", fork_shared },
+		{ "separate: fork, and the child writes", fork_separate },
+		{ "shared: KSM merges", ksm_shared },
+		{ "separate: KSM merges", ksm_separate },
+		{ "shared: migration to another node", move_pages_shared },
+		{ "separate: migration to another node", move_pages_separate },
+		{ "shared: NUMA balancing", numa_balancing_shared },
+		{ "separate: NUMA balancing", numa_balancing_separate },
+		{ "shared: compaction", compaction_shared },
+		{ "separate: compaction", compaction_separate },
+		{ "shared: MADV_COLLAPSE", collapse_shared },
+		{ "separate: MADV_COLLAPSE", collapse_separate },
+		{ "shared: khugepaged collapses", khugepaged_shared },
+		{ "separate: khugepaged collapses", khugepaged_separate },
+		{ "shared: a huge page is split", split_shared },
+		{ "separate: a huge page is split", split_separate },
+		{ "shared: MADV_PAGEOUT to swap", pageout_shared },
+		{ "separate: MADV_PAGEOUT to swap", pageout_separate },
+		{ "shared: memory.high of its cgroup", memcg_high_shared },
+		{ "separate: memory.high of its cgroup", memcg_high_separate },
+		{ "shared: memory.max of its cgroup", memcg_max_shared },
+		{ "separate: memory.max of its cgroup", memcg_max_separate },
+		{ "shared: its memory block goes offline", offline_shared,
+		  OFFLINE_TIMEOUT },
+		{ "separate: its memory block goes offline", offline_separate,
+		  OFFLINE_TIMEOUT },
+	};
+
+	share_vm_require(true);
+	host_events_setup();
+	return tap_run(cases, ARRAY_SIZE(cases));
+}
