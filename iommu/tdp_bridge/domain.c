@@ -6,12 +6,16 @@
 
 #include <linux/bitops.h>
 #include <linux/err.h>
+#include <linux/error-injection.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/sizes.h>
 
 #include "tdp_bridge_private.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
 
 static struct tdp_domain *to_tdp(struct pt_iommu *iommu_table)
 {
@@ -22,11 +26,18 @@ static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 			 phys_addr_t paddr, dma_addr_t len, unsigned int prot,
 			 gfp_t gfp, size_t *mapped)
 {
-	struct tdp_share_ref *ref = to_tdp(iommu_table)->ref;
+	struct tdp_domain *tdp = to_tdp(iommu_table);
+	struct tdp_share_ref *ref = tdp->ref;
 
 	/* iommufd is the only mapper; the provider takes mutexes. */
 	if (WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
 		return -EINVAL;
+
+	if (READ_ONCE(tdp->failed)) {
+		pr_warn_ratelimited("map of gpa 0x%llx refused: a flush of the IOTLB has failed; make a new HWPT\n",
+				    iova);
+		return -EIO;
+	}
 
 	return ref->share->ops->map(ref->share, iova, paddr, len, prot, mapped);
 }
@@ -74,6 +85,12 @@ static void tdp_flush(void *sink, u64 gpa, u64 last_gpa, bool tables)
 	struct tdp_domain *tdp = sink;
 	struct iommu_domain *domain = &tdp->iommu.domain;
 	struct iommu_iotlb_gather gather;
+
+	/* Nobody walks the table any more, and each flush takes its time to fail. */
+	if (READ_ONCE(tdp->failed))
+		return;
+
+	trace_tdp_bridge_flush(gpa, last_gpa, tables);
 
 	/*
 	 * Drivers take a gather without freed tables as a promise that only
@@ -190,6 +207,7 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_bind);
+ALLOW_ERROR_INJECTION(tdp_bridge_bind, ERRNO);
 
 /**
  * tdp_bridge_refuse_flags() - Say that a share goes with no other HWPT flag
@@ -238,3 +256,29 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 	return ref->share->ops->iova_to_phys(ref->share, iova);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);
+
+/**
+ * tdp_bridge_set_failed() - Say that an IOMMU did not answer a flush
+ * @domain: a bound domain; the driver has cut its devices off, or does it next
+ *
+ * From then on nothing is mapped in it, and the driver attaches nothing to it.
+ *
+ * Context: any; the driver serialises it with its own attach.
+ */
+void tdp_bridge_set_failed(struct iommu_domain *domain)
+{
+	WRITE_ONCE(to_tdp(iommupt_from_domain(domain))->failed, true);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_set_failed);
+
+/**
+ * tdp_bridge_has_failed() - Whether an IOMMU did not answer a flush
+ * @domain: a bound domain
+ *
+ * Context: any.
+ */
+bool tdp_bridge_has_failed(struct iommu_domain *domain)
+{
+	return READ_ONCE(to_tdp(iommupt_from_domain(domain))->failed);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_has_failed);

@@ -79,8 +79,10 @@ struct tdp_table_info {
  * @flush: Drop what the IOMMU and its devices cached of [@gpa, @last_gpa],
  *	bytes, inclusive. @tables: tables were unlinked, so cached pointers to
  *	them must go too. When it returns no walk that began before the call
- *	still uses what was unlinked. Called in atomic context, may spin, may be
- *	called concurrently with itself and with map and unmap.
+ *	still uses what was unlinked; where an IOMMU does not answer its devices
+ *	have been cut off instead. Called in atomic context, may spin for as long
+ *	as the driver waits for an answer, may be called concurrently with itself
+ *	and with map and unmap.
  */
 struct tdp_sink_ops {
 	void (*flush)(void *sink, u64 gpa, u64 last_gpa, bool tables);
@@ -106,7 +108,8 @@ struct tdp_sink_ops {
  *	*@mapped, also on error. May sleep. Returns 0 or: -ENOENT no memslot,
  *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
  *	-EACCES permissions that one entry can't give to the CPU and not to the
- *	device, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
+ *	device, -EMEDIUMTYPE memory that the hypervisor may take back though it is
+ *	pinned, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
  * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
  *	have been flushed on return. Never fails. May sleep.
  * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
@@ -135,6 +138,7 @@ struct tdp_provider_ops {
  * @va_bits: what the IOMMU can walk at most
  * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
  * @format: the entry format that the IOMMU walks
+ * @failed: a flush has failed and devices have been cut off; for good
  *
  * The driver overlays its own domain struct with this one, as it does with
  * generic_pt's.
@@ -148,6 +152,7 @@ struct tdp_domain {
 	unsigned int va_bits;
 	unsigned long pgsizes;
 	enum tdp_format format;
+	bool failed;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
@@ -167,6 +172,8 @@ void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
 			   unsigned long pgsizes);
 phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova);
+void tdp_bridge_set_failed(struct iommu_domain *domain);
+bool tdp_bridge_has_failed(struct iommu_domain *domain);
 #else
 static inline struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 {
