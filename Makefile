@@ -20,7 +20,7 @@ help: ## list the targets
 
 ## Building
 
-.PHONY: deps fetch stock patch repatch patches config kernel debug root selftests
+.PHONY: deps fetch stock patch repatch patches config kernel debug race root selftests
 deps: ## install the Debian packages that are missing here
 	@scripts/deps
 fetch: deps ## get the kernel's source, and unpack it to build/stock
@@ -43,14 +43,15 @@ kernel: patch ## build the patched kernel
 root: deps ## make the small Debian that QEMU and the emulated host live in
 	@scripts/root
 debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, mock devices
-	@scripts/debug-tree
+	@scripts/copy-tree debug
 	@scripts/kernel-build debug
 selftests: kernel ## build our selftests, and the kernel's own for KVM
 	@scripts/selftests-build
 
 ## Running
 
-.PHONY: boot shell run test check check-debug lint kunit kvm-selftests
+.PHONY: boot shell run test check check-debug lint kunit kvm-selftests iommufd-selftests \
+	check-mutants check-races
 boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
 shell: selftests root ## a shell on the emulated host
@@ -64,12 +65,21 @@ check: selftests root ## every check there is
 check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
 	@KERNEL=debug scripts/kunit
 	@KERNEL=debug scripts/selftests $(T)
+race: kernel ## build the race kernel: KCSAN
+	@scripts/copy-tree race
+	@scripts/kernel-build race
+check-races: selftests race root ## tests of concurrency on the race kernel
+	@scripts/races $(T)
 lint: kernel ## checkpatch, sparse, W=1, shellcheck
 	@scripts/lint
 kunit: kernel root ## the KUnit tests built into the patched kernel
 	@scripts/kunit
 kvm-selftests: selftests root ## the kernel's own: stock, sharing off, sharing on
 	@scripts/kvm-selftests $(T)
+iommufd-selftests: selftests root ## the kernel's own for iommufd: stock, sharing on
+	@scripts/iommufd-selftests
+check-mutants: selftests root ## broken kernels, T='name...' of them: is each one found?
+	@scripts/mutants $(T)
 
 ## For others
 
