@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Checks of DMA that many tests make: it arrives, it is stopped, it goes on. */
+#include "amd_iommu.h"
+#include "dma_check.h"
+#include "mmu_share.h"
+#include "tap.h"
+
+#define POLL_US	1000
+
+void dma_check_copies(struct share_vm *s, struct guest_mem *mem, size_t dst,
+		      size_t src)
+{
+	__u64 mark = iommu_events_mark();
+	static __u64 seed = 0xd3a;
+
+	/* Never the same twice: what an earlier call left proves nothing. */
+	seed++;
+	guest_mem_fill(mem, src, SIZE_4K, seed);
+	guest_mem_fill(mem, dst, SIZE_4K, ~seed);
+	edu_copy(&s->edu, mem->gpa + dst, mem->gpa + src, SIZE_4K);
+	TEST_ASSERT_EQ(guest_mem_diff(mem, dst, SIZE_4K, src, seed), 0);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+}
+
+void dma_check_write_stopped(struct share_vm *s, __u64 gpa)
+{
+	__u64 mark = iommu_events_mark();
+
+	edu_store(&s->edu, gpa, SIZE_4K);
+	TEST_ASSERT(iommu_events_since(mark) > 0,
+		    "the device writes %#llx, and no IOMMU event", gpa);
+}
+
+static void expect_root(struct steady_dma *d)
+{
+	struct mmu_share_info info;
+	struct amd_dte dte;
+
+	amd_dte_read(d->s->edu.bdf, &dte);
+	TEST_ASSERT_EQ(dte.root, d->root);
+	amd_dte_read(d->testdev.bdf, &dte);
+	TEST_ASSERT_EQ(dte.root, d->root);
+	mmu_share_read(d->s->vm, &info);
+	TEST_ASSERT(!info.shared || info.root == d->root,
+		    "KVM's root is %#llx, the device's %#llx", info.root,
+		    d->root);
+}
+
+void steady_dma_start(struct steady_dma *d, struct share_vm *s, __u64 iova,
+		      void *va, size_t len)
+{
+	struct amd_dte dte;
+
+	memset(d, 0, sizeof(*d));
+	d->s = s;
+	if (!share_vm_add_testdev(s, &d->testdev))
+		tap_skip_case("no iommu-testdev");
+	d->load.dev = &d->testdev;
+	d->load.iova = iova;
+	d->load.va = va;
+	d->load.len = len;
+
+	amd_dte_read(s->edu.bdf, &dte);
+	d->root = dte.root;
+	expect_root(d);
+	d->mark = iommu_events_mark();
+	testdev_load_start(&d->load);
+	while (!__atomic_load_n(&d->load.done, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&d->load.lost, __ATOMIC_RELAXED))
+		usleep(POLL_US);
+}
+
+void steady_dma_stop_amid_events(struct steady_dma *d)
+{
+	unsigned long done = __atomic_load_n(&d->load.done, __ATOMIC_RELAXED);
+
+	/* What the test did last is under test too: one more page. */
+	while (__atomic_load_n(&d->load.done, __ATOMIC_RELAXED) == done &&
+	       !__atomic_load_n(&d->load.lost, __ATOMIC_RELAXED))
+		usleep(POLL_US);
+	testdev_load_stop(&d->load);
+	ksft_print_msg("%lu pages written by DMA meanwhile\n", d->load.done);
+	TEST_ASSERT_EQ(d->load.lost, 0);
+	expect_root(d);
+	vfio_dev_close(&d->testdev);
+}
+
+void steady_dma_stop(struct steady_dma *d)
+{
+	__u64 mark = d->mark;
+
+	steady_dma_stop_amid_events(d);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+}
