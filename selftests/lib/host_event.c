@@ -5,6 +5,7 @@
 
 #include "host_event.h"
 #include "sysfile.h"
+#include "tap.h"
 #include "test_util.h"
 
 #define PAGEMAP_PRESENT	BIT_ULL(63)
@@ -402,4 +403,28 @@ void event_mem_destroy(struct event_mem *m)
 		waitpid(m->child, NULL, 0);
 	}
 	free(m->pfns);
+}
+
+static struct tap_case tap_case(const char *kind, const struct event_test *test,
+				void (*run)(void))
+{
+	char *name;
+
+	TEST_ASSERT(asprintf(&name, "%s: %s", kind, test->title) > 0,
+		    "asprintf");
+	return (struct tap_case) { name, run, test->timeout };
+}
+
+int event_tests_run(const struct event_test *tests, unsigned int nr)
+{
+	struct tap_case *cases = calloc(2 * nr, sizeof(*cases));
+	unsigned int i;
+
+	TEST_ASSERT(cases, "calloc");
+	for (i = 0; i < nr; i++) {
+		cases[2 * i] = tap_case("shared", &tests[i], tests[i].shared);
+		cases[2 * i + 1] = tap_case("separate", &tests[i],
+					    tests[i].separate);
+	}
+	return tap_run(cases, 2 * nr);
 }

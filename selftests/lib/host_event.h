@@ -119,4 +119,15 @@ do {									\
 /* A number that the host counts, in a file of the form "key value". */
 __u64 host_count(const char *path, const char *key);
 
+/* An event's two test cases, with a shared table and with a separate one. */
+struct event_test {
+	const char *title;
+	void (*shared)(void);
+	void (*separate)(void);
+	unsigned int timeout;	/* seconds, 0: TAP_DEFAULT_TIMEOUT */
+};
+
+/* tap_run() with "shared: TITLE" and "separate: TITLE" of each. */
+int event_tests_run(const struct event_test *tests, unsigned int nr);
+
 #endif

@@ -27,6 +27,15 @@ void tap_skip_case(const char *why, ...)
 	exit(KSFT_SKIP);
 }
 
+/* A kernel that checks a lot is slow: TAP_SLOWDOWN in the environment says so. */
+static unsigned int time_limit(const struct tap_case *c)
+{
+	const char *slowdown = getenv("TAP_SLOWDOWN");
+
+	return (c->timeout ?: TAP_DEFAULT_TIMEOUT) *
+	       (slowdown ? strtoul(slowdown, NULL, 10) : 1);
+}
+
 static int run_in_child(const struct tap_case *c)
 {
 	int status;
@@ -41,7 +50,7 @@ static int run_in_child(const struct tap_case *c)
 	}
 
 	/* A vCPU or a device that hangs must not hang the whole run. */
-	if (!wait_or_kill(pid, c->timeout ?: TAP_DEFAULT_TIMEOUT, &status))
+	if (!wait_or_kill(pid, time_limit(c), &status))
 		return KSFT_FAIL;
 	if (WIFSIGNALED(status)) {
 		ksft_print_msg("killed by signal %d\n", WTERMSIG(status));
