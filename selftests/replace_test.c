@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device moves from an ordinary HWPT to a shared one and back, in one step
- * each, and finds its memory in either.
+ * each, and finds its memory in either, also in between.
  */
 #include "amd_iommu.h"
 #include "mmu_share.h"
@@ -10,6 +10,7 @@
 
 #define TEST_SIZE	(2 * SIZE_2M)
 #define SEED		0x4e91
+#define REPLACEMENTS	200
 
 static void expect_copy(struct share_vm *s, struct guest_mem *mem, __u64 seed)
 {
@@ -85,12 +86,59 @@ static void replaced_hwpt_goes_away(void)
 	share_vm_destroy(&s);
 }
 
+/* A device that writes all the time finds its memory at each write. */
+static void nothing_lost(void)
+{
+	struct testdev_load load = { .len = TEST_SIZE };
+	struct vfio_dev testdev;
+	struct guest_mem mem;
+	struct share_vm s;
+	__u32 ordinary;
+	__u64 mark;
+	int i;
+
+	share_vm_create(&s, HWPT_SHARED);
+	if (!share_vm_add_testdev(&s, &testdev))
+		tap_skip_case("no iommu-testdev");
+	ordinary = iommufd_hwpt_alloc(s.iommufd, testdev.dev_id, s.ioas,
+				      HWPT_ORDINARY, -1);
+	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	load.dev = &testdev;
+	load.iova = mem.gpa;
+	load.va = mem.hva;
+
+	mark = iommu_events_mark();
+	testdev_load_start(&load);
+	for (i = 0; i < REPLACEMENTS; i++) {
+		vfio_dev_attach(&testdev, ordinary);
+		vfio_dev_attach(&testdev, s.hwpt);
+	}
+	testdev_load_stop(&load);
+	ksft_print_msg("%lu pages written by DMA over %d replacements\n",
+		       load.done, 2 * REPLACEMENTS);
+	TEST_ASSERT(load.done, "there was no DMA");
+	TEST_ASSERT_EQ(load.lost, 0);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+
+	/* Control: a device that is detached in between does lose writes. */
+	testdev_load_start(&load);
+	while (!__atomic_load_n(&load.lost, __ATOMIC_RELAXED)) {
+		vfio_dev_detach(&testdev);
+		vfio_dev_attach(&testdev, s.hwpt);
+	}
+	testdev_load_stop(&load);
+
+	vfio_dev_close(&testdev);
+	share_vm_destroy(&s);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
 		{ "ordinary to shared and back, three times", there_and_back },
 		{ "the HWPT that was replaced can be destroyed",
 		  replaced_hwpt_goes_away },
+		{ "no DMA is lost while HWPTs are replaced", nothing_lost },
 	};
 
 	share_vm_require(true);
