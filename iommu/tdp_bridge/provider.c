@@ -98,6 +98,8 @@ struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 	struct tdp_share_ref *ref;
 	int ret;
 
+	CLASS(fd, vm)(vm_fd);
+
 	ops = provider_get();
 	if (!ops) {
 		pr_warn_ratelimited("no hypervisor offers its tables; load kvm with share_iommu_tdp=1\n");
@@ -112,7 +114,6 @@ struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 	refcount_set(&ref->users, 1);
 	INIT_WORK(&ref->release_work, share_ref_release);
 
-	CLASS(fd, vm)(vm_fd);
 	if (fd_empty(vm)) {
 		pr_warn_ratelimited("kvm_fd %d is not open; pass the VM's file descriptor\n",
 				    vm_fd);
