@@ -256,7 +256,8 @@ static void sweep_fault(struct world *w, const struct step *step,
 	}
 	ksft_print_msg("%s: %u faults, %u failures\n",
 		       fault->function ?: "allocations", nth - 1, failed);
-	TEST_ASSERT(step->no_faults == (nth == 1), "%u faults", nth - 1);
+	/* What a debug kernel's own bookkeeping allocates may fail anywhere. */
+	TEST_ASSERT(step->no_faults ? !failed : nth > 1, "%u faults", nth - 1);
 	TEST_ASSERT(!fault->function || failed == nth - 1,
 		    "%s failed and nobody cared", fault->function);
 }

@@ -39,7 +39,7 @@ struct step {
 	bool may_keep_tables;	/* those that a map has made stay */
 	bool may_split;		/* and what a vCPU faulted in stays split */
 	bool must_not_fail;	/* whatever fails in it */
-	bool no_faults;		/* nothing can fail in it */
+	bool no_faults;		/* it allocates nothing by itself */
 };
 
 /*
