@@ -16,7 +16,7 @@ export BUILD LINUX_SRC JOBS
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 ## Building
 
@@ -42,7 +42,7 @@ kernel: patch ## build the patched kernel
 	@scripts/kernel-build linux
 root: deps ## make the small Debian that QEMU and the emulated host live in
 	@scripts/root
-debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, mock devices
+debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, KVM as modules
 	@scripts/copy-tree debug
 	@scripts/kernel-build debug
 selftests: kernel ## build our selftests, and the kernel's own for KVM
@@ -60,7 +60,7 @@ run: selftests root ## the demonstration: one table, two walkers
 	@scripts/demo
 test: selftests root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
-check: selftests root ## every check there is
+check: selftests root ## lint, KUnit, our selftests, the kernel's own
 	@scripts/check
 check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
 	@KERNEL=debug scripts/kunit
