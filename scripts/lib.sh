@@ -126,3 +126,10 @@ debian_mirror() {
 }
 # shellcheck disable=SC2034
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# bench_options SOURCE: the machine that a selftest wants, in options of scripts/boot.
+bench_options() {
+	local options
+	options=$(sed -n 's,^.*\bbench: *\(--.*\),\1,p' "$1" | sed 's, *\*/ *$,,' | head -n 1)
+	echo "${options:---append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'}"
+}

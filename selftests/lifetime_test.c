@@ -7,8 +7,8 @@
  */
 #include <sys/wait.h>
 
+#include "aftermath.h"
 #include "amd_iommu.h"
-#include "leaks.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"
@@ -51,7 +51,7 @@ typedef void (*close_fn)(struct share_vm *s);
 
 static void close_in_order(close_fn first, close_fn second, close_fn third)
 {
-	struct leak_counts before, after;
+	struct leak_counts before;
 	struct guest_mem mem;
 	struct share_vm s;
 
@@ -60,10 +60,7 @@ static void close_in_order(close_fn first, close_fn second, close_fn third)
 	first(&s);
 	second(&s);
 	third(&s);
-	if (!leak_counts_settle(&before, &after)) {
-		leak_counts_print_diff(&before, &after);
-		TEST_FAIL("all closed, but something is still held");
-	}
+	expect_all_freed(&before);
 }
 
 static void vm_iommufd_device(void)

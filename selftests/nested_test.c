@@ -90,21 +90,9 @@ struct nested {
 static __u64 l1_do(struct nested *n, enum l1_op op, __u64 gva, __u64 value)
 {
 	struct l1_call c = { op, gva, value };
-	struct ucall uc;
 
 	write_guest_global(n->s.vm, l1_call, c);
-	vcpu_run(n->l1);
-	switch (get_ucall(n->l1, &uc)) {
-	case UCALL_SYNC:
-		return uc.args[1];
-	case UCALL_ABORT:
-		REPORT_GUEST_ASSERT(uc);
-		break;
-	default:
-		TEST_FAIL("unexpected exit: %s",
-			  exit_reason_str(n->l1->run->exit_reason));
-	}
-	return 0;
+	return guest_finish_call(n->l1);
 }
 
 /* The entry for @addr at @level, as the host sees it. */

@@ -62,7 +62,7 @@ static void set_call(struct kvm_vcpu *vcpu, const struct guest_call *c)
 	guests[vcpu->id] = *c;
 }
 
-static __u64 finish_call(struct kvm_vcpu *vcpu)
+__u64 guest_finish_call(struct kvm_vcpu *vcpu)
 {
 	struct ucall uc;
 
@@ -86,7 +86,7 @@ void guest_fill(struct kvm_vcpu *vcpu, __u64 gpa, size_t len, size_t step,
 	struct guest_call c = { GUEST_FILL, gpa, len, step, 0, seed };
 
 	set_call(vcpu, &c);
-	finish_call(vcpu);
+	guest_finish_call(vcpu);
 }
 
 __u64 guest_diff(struct kvm_vcpu *vcpu, __u64 gpa, size_t len, size_t step,
@@ -95,7 +95,7 @@ __u64 guest_diff(struct kvm_vcpu *vcpu, __u64 gpa, size_t len, size_t step,
 	struct guest_call c = { GUEST_DIFF, gpa, len, step, origin, seed };
 
 	set_call(vcpu, &c);
-	return finish_call(vcpu);
+	return guest_finish_call(vcpu);
 }
 
 void guest_nop(struct kvm_vcpu *vcpu)
@@ -103,7 +103,7 @@ void guest_nop(struct kvm_vcpu *vcpu)
 	struct guest_call c = { .op = GUEST_NOP };
 
 	set_call(vcpu, &c);
-	finish_call(vcpu);
+	guest_finish_call(vcpu);
 }
 
 static void expect_mmio(struct kvm_vcpu *vcpu, __u64 gpa, bool write)
@@ -130,7 +130,7 @@ __u64 guest_mmio(struct kvm_vcpu *vcpu, __u64 gva, __u64 gpa, __u64 answer)
 	expect_mmio(vcpu, gpa, true);
 	memcpy(&written, vcpu->run->mmio.data, sizeof(written));
 	TEST_ASSERT_EQ(written, ~answer);
-	return finish_call(vcpu);
+	return guest_finish_call(vcpu);
 }
 
 static void *loop_thread(void *arg)

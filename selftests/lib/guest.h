@@ -12,6 +12,9 @@
 /* Entry point of every vCPU: vcpu_args_set() it the vCPU's id. */
 void guest_main(__u64 vcpu_id);
 
+/* Runs the vCPU until its guest program says that it is done; with what. */
+__u64 guest_finish_call(struct kvm_vcpu *vcpu);
+
 /* Writes the pattern of @seed into one word every @step bytes. */
 void guest_fill(struct kvm_vcpu *vcpu, __u64 gpa, size_t len, size_t step,
 		__u64 seed);
