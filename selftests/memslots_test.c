@@ -544,7 +544,7 @@ static void walk_at_random(struct world *w)
 		step(w, rand_r(&seed) % STEPS);
 }
 
-static void run(const struct layout *layout)
+static void run(const void *layout)
 {
 	struct leak_counts before;
 	int word[WORD + 1] = {};
@@ -563,102 +563,85 @@ static void run(const struct layout *layout)
 	share_vm_destroy(&w.s);
 }
 
-static void ranges_inside_slots(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 4, 8 },
-		.two_away = 12,
-		.two_memory = 4,
-		.range = { { 1, 3 }, { 5, 7 } },
-	});
-}
+static const struct layout ranges_inside_slots = {
+	.one = { 0, 4 },
+	.two = { 4, 8 },
+	.two_away = 12,
+	.two_memory = 4,
+	.range = { { 1, 3 }, { 5, 7 } },
+};
 
 /* A reaches beyond slot 1 at both ends, B is that slot. */
-static void slot_inside_range(void)
-{
-	run(&(struct layout) {
-		.one = { 1, 3 },
-		.two = { 5, 7 },
-		.two_away = 12,
-		.two_memory = 5,
-		.range = { { 0, 4 }, { 1, 3 } },
-	});
-}
+static const struct layout slot_inside_range = {
+	.one = { 1, 3 },
+	.two = { 5, 7 },
+	.two_away = 12,
+	.two_memory = 5,
+	.range = { { 0, 4 }, { 1, 3 } },
+};
 
 /* A begins in slot 1; what may come behind that is other memory. */
-static void range_leaves_slot(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 8, 12 },
-		.two_away = 4,
-		.two_memory = 8,
-		.range = { { 2, 6 }, { 9, 11 } },
-	});
-}
+static const struct layout range_leaves_slot = {
+	.one = { 0, 4 },
+	.two = { 8, 12 },
+	.two_away = 4,
+	.two_memory = 8,
+	.range = { { 2, 6 }, { 9, 11 } },
+};
 
-static void range_over_neighbours(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 4, 8 },
-		.two_away = 12,
-		.two_memory = 4,
-		.range = { { 2, 6 }, { 6, 8 } },
-	});
-}
+static const struct layout range_over_neighbours = {
+	.one = { 0, 4 },
+	.two = { 4, 8 },
+	.two_away = 12,
+	.two_memory = 4,
+	.range = { { 2, 6 }, { 6, 8 } },
+};
 
 /* One page without a memslot, until slot 2 moves up. */
-static void range_over_hole(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 5, 9 },
-		.two_away = 4,
-		.two_memory = 4,
-		.range = { { 2, 7 }, { 0, 2 } },
-	});
-}
+static const struct layout range_over_hole = {
+	.one = { 0, 4 },
+	.two = { 5, 9 },
+	.two_away = 4,
+	.two_memory = 4,
+	.range = { { 2, 7 }, { 0, 2 } },
+};
 
 /* Slot 2 would move to where slot 1 is; A and B overlap. */
-static void slots_want_the_same(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 8, 12 },
-		.two_away = 2,
-		.two_memory = 2,
-		.range = { { 1, 4 }, { 3, 6 } },
-	});
-}
+static const struct layout slots_want_the_same = {
+	.one = { 0, 4 },
+	.two = { 8, 12 },
+	.two_away = 2,
+	.two_memory = 2,
+	.range = { { 1, 4 }, { 3, 6 } },
+};
 
 /* KVM then zaps by memslot whatever the root, and has to look at pins. */
-static void without_quirk(void)
-{
-	run(&(struct layout) {
-		.one = { 0, 4 },
-		.two = { 4, 8 },
-		.two_away = 12,
-		.two_memory = 4,
-		.range = { { 2, 6 }, { 6, 8 } },
-		.zap_leafs = true,
-	});
-}
+static const struct layout without_quirk = {
+	.one = { 0, 4 },
+	.two = { 4, 8 },
+	.two_away = 12,
+	.two_memory = 4,
+	.range = { { 2, 6 }, { 6, 8 } },
+	.zap_leafs = true,
+};
 
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "each range lies inside a memslot", ranges_inside_slots },
-		{ "a memslot lies inside a range", slot_inside_range },
+		{ "each range lies inside a memslot",
+		  .run_with = run, .arg = &ranges_inside_slots },
+		{ "a memslot lies inside a range",
+		  .run_with = run, .arg = &slot_inside_range },
 		{ "a range begins in a memslot and goes on behind it",
-		  range_leaves_slot },
-		{ "one range maps of two neighbours", range_over_neighbours },
-		{ "a hole between memslots, in a range", range_over_hole },
+		  .run_with = run, .arg = &range_leaves_slot },
+		{ "one range maps of two neighbours",
+		  .run_with = run, .arg = &range_over_neighbours },
+		{ "a hole between memslots, in a range",
+		  .run_with = run, .arg = &range_over_hole },
 		{ "memslots and ranges want the same addresses",
-		  slots_want_the_same },
+		  .run_with = run, .arg = &slots_want_the_same },
 		{ "two neighbours, without KVM_X86_QUIRK_SLOT_ZAP_ALL",
-		  without_quirk },
+		  .run_with = run, .arg = &without_quirk },
 	};
 
 	share_vm_require(true);

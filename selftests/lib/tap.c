@@ -45,7 +45,10 @@ static int run_in_child(const struct tap_case *c)
 	pid = fork();
 	TEST_ASSERT(pid >= 0, "fork");
 	if (!pid) {
-		c->run();
+		if (c->run_with)
+			c->run_with(c->arg);
+		else
+			c->run();
 		exit(KSFT_PASS);
 	}
 

@@ -9,6 +9,10 @@ struct tap_case {
 	const char *name;	/* the behaviour, as a sentence */
 	void (*run)(void);	/* TEST_ASSERT()s, or returns */
 	unsigned int timeout;	/* seconds, 0: TAP_DEFAULT_TIMEOUT */
+
+	/* Instead of @run, for cases that differ in data alone. */
+	void (*run_with)(const void *arg);
+	const void *arg;
 };
 
 #define TAP_DEFAULT_TIMEOUT 60
