@@ -240,9 +240,8 @@ static void pinned(const struct host_event *event, enum hwpt_kind kind)
  * The kernel tries until it is stopped, or does not even begin where pages of
  * its own are in the way. Control: the same block goes once the pins have gone.
  */
-static void offline(enum hwpt_kind kind)
+static void offline(const struct host_event *event, enum hwpt_kind kind)
 {
-	const struct host_event *event = &event_offline;
 	int r = -EBUSY;
 	struct bench b;
 
@@ -263,77 +262,39 @@ static void offline(enum hwpt_kind kind)
 	teardown(&b);
 }
 
-static void offline_shared(void)
+static void pinned_or_offline(const struct host_event *event,
+			      enum hwpt_kind kind)
 {
-	offline(HWPT_SHARED);
+	if (event == &event_offline)
+		offline(event, kind);
+	else
+		pinned(event, kind);
 }
-
-static void offline_separate(void)
-{
-	offline(HWPT_ORDINARY);
-}
-
-/* tap_run()'s cases take no arguments: two functions for each event. */
-#define EVENT_CASES(name)						\
-static void name##_shared(void)						\
-{									\
-	pinned(&event_##name, HWPT_SHARED);				\
-}									\
-									\
-static void name##_separate(void)					\
-{									\
-	pinned(&event_##name, HWPT_ORDINARY);				\
-}
-
-EVENT_CASES(munmap)
-EVENT_CASES(mprotect_read)
-EVENT_CASES(mprotect_none)
-EVENT_CASES(dontneed)
-EVENT_CASES(dontneed_part)
-EVENT_CASES(fork)
-EVENT_CASES(ksm)
-EVENT_CASES(move_pages)
-EVENT_CASES(numa_balancing)
-EVENT_CASES(compaction)
-EVENT_CASES(collapse)
-EVENT_CASES(khugepaged)
-EVENT_CASES(split)
-EVENT_CASES(pageout)
-EVENT_CASES(memcg_high)
-EVENT_CASES(memcg_max)
 
 int main(void)
 {
 	static const struct event_test tests[] = {
-		{ "munmap", munmap_shared, munmap_separate },
-		{ "mprotect, read-only", mprotect_read_shared,
-		  mprotect_read_separate },
-		{ "mprotect, no access", mprotect_none_shared,
-		  mprotect_none_separate },
-		{ "MADV_DONTNEED", dontneed_shared, dontneed_separate },
-		{ "MADV_DONTNEED in a huge page", dontneed_part_shared,
-		  dontneed_part_separate },
-		{ "fork, and the child writes", fork_shared, fork_separate },
-		{ "KSM merges", ksm_shared, ksm_separate },
-		{ "migration to another node", move_pages_shared,
-		  move_pages_separate },
-		{ "NUMA balancing", numa_balancing_shared,
-		  numa_balancing_separate },
-		{ "compaction", compaction_shared, compaction_separate },
-		{ "MADV_COLLAPSE", collapse_shared, collapse_separate },
-		{ "khugepaged collapses", khugepaged_shared,
-		  khugepaged_separate },
-		{ "a huge page is split", split_shared, split_separate },
-		{ "MADV_PAGEOUT to swap", pageout_shared, pageout_separate },
-		{ "memory.high of its cgroup", memcg_high_shared,
-		  memcg_high_separate },
-		{ "memory.max of its cgroup", memcg_max_shared,
-		  memcg_max_separate },
-		{ "its memory block goes offline", offline_shared,
-		  offline_separate, OFFLINE_TIMEOUT },
+		{ "munmap", &event_munmap },
+		{ "mprotect, read-only", &event_mprotect_read },
+		{ "mprotect, no access", &event_mprotect_none },
+		{ "MADV_DONTNEED", &event_dontneed },
+		{ "MADV_DONTNEED in a huge page", &event_dontneed_part },
+		{ "fork, and the child writes", &event_fork },
+		{ "KSM merges", &event_ksm },
+		{ "migration to another node", &event_move_pages },
+		{ "NUMA balancing", &event_numa_balancing },
+		{ "compaction", &event_compaction },
+		{ "MADV_COLLAPSE", &event_collapse },
+		{ "khugepaged collapses", &event_khugepaged },
+		{ "a huge page is split", &event_split },
+		{ "MADV_PAGEOUT to swap", &event_pageout },
+		{ "memory.high of its cgroup", &event_memcg_high },
+		{ "memory.max of its cgroup", &event_memcg_max },
+		{ "its memory block goes offline", &event_offline,
+		  OFFLINE_TIMEOUT },
 	};
 
 	share_vm_require(true);
 	host_events_setup();
-	return event_tests_run(tests, ARRAY_SIZE(tests));
+	return event_tests_run(tests, ARRAY_SIZE(tests), pinned_or_offline);
 }

@@ -405,26 +405,44 @@ void event_mem_destroy(struct event_mem *m)
 	free(m->pfns);
 }
 
-static struct tap_case tap_case(const char *kind, const struct event_test *test,
-				void (*run)(void))
-{
-	char *name;
+struct event_run {
+	event_test_fn fn;
+	const struct host_event *event;
+	enum hwpt_kind kind;
+};
 
-	TEST_ASSERT(asprintf(&name, "%s: %s", kind, test->title) > 0,
-		    "asprintf");
-	return (struct tap_case) { name, run, test->timeout };
+static void run_event_test(const void *arg)
+{
+	const struct event_run *run = arg;
+
+	run->fn(run->event, run->kind);
 }
 
-int event_tests_run(const struct event_test *tests, unsigned int nr)
+int event_tests_run(const struct event_test *tests, unsigned int nr,
+		    event_test_fn fn)
 {
+	struct event_run *runs = calloc(2 * nr, sizeof(*runs));
 	struct tap_case *cases = calloc(2 * nr, sizeof(*cases));
 	unsigned int i;
+	char *name;
 
-	TEST_ASSERT(cases, "calloc");
-	for (i = 0; i < nr; i++) {
-		cases[2 * i] = tap_case("shared", &tests[i], tests[i].shared);
-		cases[2 * i + 1] = tap_case("separate", &tests[i],
-					    tests[i].separate);
+	TEST_ASSERT(runs && cases, "calloc");
+	for (i = 0; i < 2 * nr; i++) {
+		const struct event_test *test = &tests[i / 2];
+		bool shared = !(i % 2);
+
+		TEST_ASSERT(asprintf(&name, "%s: %s",
+				     shared ? "shared" : "separate",
+				     test->title) > 0, "asprintf");
+		runs[i] = (struct event_run) {
+			fn, test->event, shared ? HWPT_SHARED : HWPT_ORDINARY,
+		};
+		cases[i] = (struct tap_case) {
+			.name = name,
+			.timeout = test->timeout,
+			.run_with = run_event_test,
+			.arg = &runs[i],
+		};
 	}
 	return tap_run(cases, 2 * nr);
 }

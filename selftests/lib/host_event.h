@@ -4,6 +4,7 @@
 #define TDP_SELFTEST_HOST_EVENT_H
 
 #include "guest_mem.h"
+#include "iommufd.h"
 
 /* What became of a page, as the process and /proc/self/pagemap see it. */
 enum page_fate {
@@ -122,12 +123,15 @@ __u64 host_count(const char *path, const char *key);
 /* An event's two test cases, with a shared table and with a separate one. */
 struct event_test {
 	const char *title;
-	void (*shared)(void);
-	void (*separate)(void);
+	const struct host_event *event;
 	unsigned int timeout;	/* seconds, 0: TAP_DEFAULT_TIMEOUT */
 };
 
-/* tap_run() with "shared: TITLE" and "separate: TITLE" of each. */
-int event_tests_run(const struct event_test *tests, unsigned int nr);
+typedef void (*event_test_fn)(const struct host_event *event,
+			      enum hwpt_kind kind);
+
+/* tap_run() with "shared: TITLE" and "separate: TITLE" of each, all by @fn. */
+int event_tests_run(const struct event_test *tests, unsigned int nr,
+		    event_test_fn fn);
 
 #endif
