@@ -52,9 +52,12 @@ tree() {
 	esac
 }
 
-# Where link-sources puts kvm/mmu_share, iommu/tdp_bridge and selftests in build/linux.
+# Our sources, and where link-sources puts them in build/linux: the kernel's, then the tests.
 # shellcheck disable=SC2034
-LINKED_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge tools/testing/selftests/kvm/tdp)
+SOURCE_DIRS=(kvm/mmu_share iommu/tdp_bridge iommu/iommufd_tdp selftests)
+# shellcheck disable=SC2034
+LINKED_KERNEL_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge drivers/iommu/iommufd/tdp)
+LINKED_DIRS=("${LINKED_KERNEL_DIRS[@]}" tools/testing/selftests/kvm/tdp)
 
 # Make that knows the kernel's build: quiet about git state, through ccache if it is there.
 kmake() {

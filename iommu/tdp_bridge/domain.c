@@ -22,38 +22,73 @@ static struct tdp_domain *to_tdp(struct pt_iommu *iommu_table)
 	return container_of(iommu_table, struct tdp_domain, iommu);
 }
 
+/* What is wrong with a range, and what to do about it; see provider_ops.map. */
+static const struct {
+	int err;
+	const char *why;
+} map_refusals[] = {
+	{ -ENOENT, "no memslot there; add the memslot first" },
+	{ -EADDRNOTAVAIL,
+	  "its memslot maps other memory; map what the memslot maps" },
+	{ -EROFS,
+	  "its memslot is read-only; map it without IOMMU_IOAS_MAP_WRITEABLE" },
+	{ -EACCES,
+	  "one entry can't let the guest write and the device only read, or only write; map it readable and writeable" },
+	{ -EMEDIUMTYPE,
+	  "its memslot is of guest_memfd, which takes pages back; use other memory" },
+	{ -ERANGE, "beyond the CPU's address bits; map it lower" },
+	{ -ESRCH, "the VM's process has exited" },
+	{ -EINVAL, "not aligned to pages" },
+	{ -EIO, "a flush of the IOTLB has failed; make a new HWPT" },
+};
+
+static void log_refusal(u64 gpa, int err)
+{
+	for (int i = 0; i < ARRAY_SIZE(map_refusals); i++) {
+		if (map_refusals[i].err == err)
+			pr_warn_ratelimited("map of gpa 0x%llx refused: %s\n",
+					    gpa, map_refusals[i].why);
+	}
+}
+
 static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 			 phys_addr_t paddr, dma_addr_t len, unsigned int prot,
 			 gfp_t gfp, size_t *mapped)
 {
 	struct tdp_domain *tdp = to_tdp(iommu_table);
 	struct tdp_share_ref *ref = tdp->ref;
+	size_t before = *mapped;
+	int ret;
 
 	/* iommufd is the only mapper; the provider takes mutexes. */
 	if (WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
 		return -EINVAL;
 
-	if (READ_ONCE(tdp->failed)) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: a flush of the IOTLB has failed; make a new HWPT\n",
-				    iova);
-		return -EIO;
-	}
-
-	return ref->share->ops->map(ref->share, iova, paddr, len, prot, mapped);
+	if (READ_ONCE(tdp->failed))
+		ret = -EIO;
+	else
+		ret = ref->share->ops->map(ref->share, iova, paddr, len, prot,
+					   mapped);
+	if (ret && tdp->verbose)
+		log_refusal(iova + *mapped - before, ret);
+	return ret;
 }
 
 static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 			      dma_addr_t len,
 			      struct iommu_iotlb_gather *iotlb_gather)
 {
-	struct tdp_share_ref *ref = to_tdp(iommu_table)->ref;
+	struct tdp_domain *tdp = to_tdp(iommu_table);
+	struct tdp_share *share = tdp->ref->share;
 
 	/*
 	 * The provider flushes where it flushes the CPUs, so that the gather
 	 * stays empty and the core has nothing to flush a second time.
 	 */
-	if (len)
-		ref->share->ops->unmap(ref->share, iova, len);
+	if (len && tdp->leave)
+		share->ops->unpin(share, iova, len);
+	else if (len)
+		share->ops->unmap(share, iova, len);
 	return len;
 }
 
@@ -65,10 +100,15 @@ static void tdp_get_info(struct pt_iommu *iommu_table,
 
 static void tdp_deinit(struct pt_iommu *iommu_table)
 {
-	struct tdp_share_ref *ref = to_tdp(iommu_table)->ref;
+	struct tdp_domain *tdp = to_tdp(iommu_table);
+	struct tdp_share_ref *ref = tdp->ref;
 
 	/* The tables are the hypervisor's, which frees them when it likes. */
 	ref->share->ops->unbind(ref->share);
+	/* Whoever had to do without the share for this one may have it again. */
+	if (tdp->verbose)
+		blocking_notifier_call_chain(&ref->share->events, TDP_CHANGED,
+					     NULL);
 	tdp_bridge_put(ref);
 	atomic_dec(&tdp_bridge_stats.domains);
 }
@@ -146,12 +186,16 @@ EXPORT_SYMBOL_GPL(tdp_bridge_init_amdv1);
  * tdp_bridge_bind() - Make a share's table the domain's
  * @domain: from a driver that was asked for %IOMMU_HWPT_ALLOC_KVM_TDP
  * @ref: the share; the domain takes a reference of its own
+ * @verbose: user space asked for it: say in the log what to do if it fails, here
+ *	and when a map is refused, and take the table away from those who share it
+ *	of their own accord
  *
  * Context: may sleep; before anything is attached to or mapped in the domain.
- * Return: 0, -ENODEV when the IOMMU can't walk that table, or -EBUSY when
- * another domain has it. Logged.
+ * Return: 0, -ENODEV when the IOMMU can't walk that table, -EBUSY when another
+ * domain has it, or the provider's errno for what stands in the way.
  */
-int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref)
+int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
+		    bool verbose)
 {
 	struct pt_iommu *iommu_table = iommupt_from_domain(domain);
 	struct tdp_table_info info;
@@ -169,23 +213,29 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref)
 	table_bits = PAGE_SHIFT + 9 * info.levels;
 
 	if (info.format != tdp->format || (info.pgsizes & ~tdp->pgsizes)) {
-		pr_warn_ratelimited("the IOMMU walks another format or other page sizes than the CPU; use an ordinary HWPT\n");
+		if (verbose)
+			pr_warn_ratelimited("the IOMMU walks another format or other page sizes than the CPU; use an ordinary HWPT\n");
 		return -ENODEV;
 	}
 	if (table_bits > tdp->va_bits) {
-		pr_warn_ratelimited("the IOMMU walks %u address bits, the VM's table has %u; use an ordinary HWPT\n",
-				    tdp->va_bits, table_bits);
+		if (verbose)
+			pr_warn_ratelimited("the IOMMU walks %u address bits, the VM's table has %u; use an ordinary HWPT\n",
+					    tdp->va_bits, table_bits);
 		return -ENODEV;
 	}
 
-	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp);
-	if (ret) {
+	if (verbose)
+		blocking_notifier_call_chain(&ref->share->events, TDP_CLAIMED,
+					     NULL);
+	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp, verbose);
+	if (ret == -EBUSY && verbose)
 		pr_warn_ratelimited("the VM's table is another HWPT's; attach the device to that one\n");
+	if (ret)
 		return ret;
-	}
 
-	refcount_inc(&ref->users);
+	tdp_bridge_hold(ref);
 	tdp->ref = ref;
+	tdp->verbose = verbose;
 	tdp->pgsizes = info.pgsizes;
 
 	/*
@@ -256,6 +306,20 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 	return ref->share->ops->iova_to_phys(ref->share, iova);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);
+
+/**
+ * tdp_bridge_leave() - Whether what a domain unmaps stays mapped for the CPUs
+ * @domain: a bound domain
+ * @leave: only to be set while nothing is attached: the domain makes way for
+ *	another one, or comes to nothing, and the guest keeps its memory
+ *
+ * Context: any; unmap is not called concurrently.
+ */
+void tdp_bridge_leave(struct iommu_domain *domain, bool leave)
+{
+	to_tdp(iommupt_from_domain(domain))->leave = leave;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_leave);
 
 /**
  * tdp_bridge_set_failed() - Say that an IOMMU did not answer a flush

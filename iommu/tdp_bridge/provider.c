@@ -83,26 +83,18 @@ static void share_ref_release(struct work_struct *work)
 	module_put(ops->owner);
 }
 
-/**
- * tdp_bridge_get() - Get the share of a VM, creating it on demand
- * @vm_fd: file descriptor of the VM in the caller's table
- *
- * Context: may sleep; takes kvm->slots_lock, so no iommufd lock may be held.
- * Return: a reference for tdp_bridge_put(), or an ERR_PTR(): -ENODEV when no
- * hypervisor is loaded, -EBADF for what is not a VM, else the provider's errno.
- * Each is logged with what to do about it.
- */
-struct tdp_share_ref *tdp_bridge_get(int vm_fd)
+/* The share of @kvm, or of the VM behind @file; @verbose: as provider_ops.get. */
+static struct tdp_share_ref *get_share(struct kvm *kvm, struct file *file,
+				       bool verbose)
 {
 	const struct tdp_provider_ops *ops;
 	struct tdp_share_ref *ref;
 	int ret;
 
-	CLASS(fd, vm)(vm_fd);
-
 	ops = provider_get();
 	if (!ops) {
-		pr_warn_ratelimited("no hypervisor offers its tables; load kvm with share_iommu_tdp=1\n");
+		if (verbose)
+			pr_warn_ratelimited("no hypervisor offers its tables; load kvm with share_iommu_tdp=1\n");
 		return ERR_PTR(-ENODEV);
 	}
 
@@ -114,15 +106,16 @@ struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 	refcount_set(&ref->users, 1);
 	INIT_WORK(&ref->release_work, share_ref_release);
 
-	if (fd_empty(vm)) {
-		pr_warn_ratelimited("kvm_fd %d is not open; pass the VM's file descriptor\n",
-				    vm_fd);
+	if (file)
+		kvm = ops->vm(file);
+	if (!kvm) {
+		pr_warn_ratelimited("kvm_fd is not a VM; pass the file descriptor from KVM_CREATE_VM\n");
 		ret = -EBADF;
 		goto err_free;
 	}
 
 	do {
-		ref->share = ops->get(fd_file(vm));
+		ref->share = ops->get(kvm, verbose);
 		/* The VM's last share is being released: let that finish. */
 		if (ref->share == ERR_PTR(-EAGAIN))
 			flush_workqueue(release_wq);
@@ -141,7 +134,56 @@ err_module:
 	module_put(ops->owner);
 	return ERR_PTR(ret);
 }
+
+/**
+ * tdp_bridge_get() - Get the share of a VM, creating it on demand
+ * @vm_fd: file descriptor of the VM in the caller's table
+ *
+ * Context: may sleep; takes kvm->slots_lock, so no iommufd lock may be held.
+ * Return: a reference for tdp_bridge_put(), or an ERR_PTR(): -ENODEV when no
+ * hypervisor is loaded, -EBADF for what is not a VM, else the provider's errno.
+ * Each is logged with what to do about it.
+ */
+struct tdp_share_ref *tdp_bridge_get(int vm_fd)
+{
+	CLASS(fd, vm)(vm_fd);
+
+	if (fd_empty(vm)) {
+		pr_warn_ratelimited("kvm_fd %d is not open; pass the VM's file descriptor\n",
+				    vm_fd);
+		return ERR_PTR(-EBADF);
+	}
+	return get_share(NULL, fd_file(vm), true);
+}
 EXPORT_SYMBOL_GPL(tdp_bridge_get);
+
+/**
+ * tdp_bridge_get_kvm() - Get the share of a VM that is known by its pointer
+ * @kvm: the VM, held by the caller
+ *
+ * Nobody asked for it, so that nothing is logged.
+ *
+ * Context: may sleep; takes kvm->slots_lock, so no iommufd lock may be held.
+ * Return: as tdp_bridge_get(), but that the NX huge page mitigation does not
+ * stand in the way here, only that of tdp_bridge_bind().
+ */
+struct tdp_share_ref *tdp_bridge_get_kvm(struct kvm *kvm)
+{
+	return get_share(kvm, NULL, false);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_get_kvm);
+
+/**
+ * tdp_bridge_hold() - Take one more reference to a share
+ * @ref: held already
+ *
+ * Context: any.
+ */
+void tdp_bridge_hold(struct tdp_share_ref *ref)
+{
+	refcount_inc(&ref->users);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_hold);
 
 /**
  * tdp_bridge_put() - Drop a reference to a share
@@ -155,6 +197,61 @@ void tdp_bridge_put(struct tdp_share_ref *ref)
 		queue_work(release_wq, &ref->release_work);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_put);
+
+/**
+ * tdp_bridge_same_vm() - Whether two references are to one share
+ * @a: a reference
+ * @b: another
+ *
+ * Context: any.
+ */
+bool tdp_bridge_same_vm(struct tdp_share_ref *a, struct tdp_share_ref *b)
+{
+	return a->share == b->share;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_same_vm);
+
+/**
+ * tdp_bridge_watch() - Be told of what happens to a share
+ * @ref: the share
+ * @nb: called with an enum tdp_event, see struct tdp_share for the locks
+ *
+ * Context: may sleep; no lock may be held that @nb takes.
+ */
+void tdp_bridge_watch(struct tdp_share_ref *ref, struct notifier_block *nb)
+{
+	blocking_notifier_chain_register(&ref->share->events, nb);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_watch);
+
+/**
+ * tdp_bridge_unwatch() - Undo tdp_bridge_watch()
+ * @ref: the share
+ * @nb: as registered; not running any more on return
+ *
+ * Context: as tdp_bridge_watch().
+ */
+void tdp_bridge_unwatch(struct tdp_share_ref *ref, struct notifier_block *nb)
+{
+	blocking_notifier_chain_unregister(&ref->share->events, nb);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_unwatch);
+
+/**
+ * tdp_bridge_memory() - Call a function for all memory that a guest may write
+ * @ref: the share
+ * @fn: called with first GPA and length, bytes; something else than 0 ends it
+ * @data: its last argument
+ *
+ * Context: may sleep; takes kvm->srcu, in which @fn is called, and mmap_lock.
+ * Return: what @fn returned last, 0 without any memory.
+ */
+int tdp_bridge_memory(struct tdp_share_ref *ref,
+		      int (*fn)(u64 gpa, u64 len, void *data), void *data)
+{
+	return ref->share->ops->memory(ref->share, fn, data);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_memory);
 
 /**
  * tdp_bridge_activate() - Make the VM's vCPUs walk the shared table

@@ -53,11 +53,13 @@ static int mmu_share_show(struct seq_file *m, void *unused)
 	struct kvm_mmu_share *share;
 	struct kvm_mmu_page *root;
 	u64 pinned = 0, flushes = 0;
+	bool bound = false;
 
 	read_lock(&kvm->mmu_lock);
 	root = mmu_share_get_root(kvm);
 	if (root) {
 		share = mmu_share_locked(kvm);
+		bound = READ_ONCE(share->sink_ops);
 		pinned = share->pinned_pages;
 		flushes = atomic64_read(&share->flushes);
 		census(kvm, root, &c);
@@ -65,7 +67,7 @@ static int mmu_share_show(struct seq_file *m, void *unused)
 	}
 	read_unlock(&kvm->mmu_lock);
 
-	seq_printf(m, "shared: %d\n", !!root);
+	seq_printf(m, "shared: %d\n", bound);
 	seq_printf(m, "root: 0x%llx\n", root ? (u64)__pa(root->spt) : 0);
 	seq_printf(m, "root_level: %d\n", root ? root->role.level : 0);
 	seq_printf(m, "pinned_bytes: %llu\n", pinned << PAGE_SHIFT);

@@ -185,6 +185,7 @@ void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 		bitmap_fill(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
 	else
 		bitmap_zero(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
+	sp->pins_outdated = sptep_to_sp(rcu_dereference(parent))->pins_outdated;
 
 	if (!READ_ONCE(mmu_share_check_entries))
 		return;
@@ -209,6 +210,9 @@ void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter)
 {
 	u64 spte = iter->old_spte & ~(PT_WRITABLE_MASK | shadow_mmu_writable_mask);
+
+	/* From now on the pin alone may keep the page. */
+	sptep_to_sp(rcu_dereference(iter->sptep))->pins_outdated = true;
 
 	if (spte == iter->old_spte)
 		return false;
@@ -277,50 +281,4 @@ void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end)
 	trace_mmu_share_zap(__pa(root->spt), gfn_to_gpa(start),
 			    gfn_to_gpa(end - start), false);
 	kvm_tdp_mmu_put_root(kvm, root);
-}
-
-/**
- * __mmu_share_check_delete() - slow half of mmu_share_check_delete(), see there
- * @kvm: the VM
- * @slot: the memslot
- *
- * Context: slots_lock held; takes mmu_lock for read.
- * Return: 0, or -EBUSY while part of the memslot is pinned. Logged.
- */
-int __mmu_share_check_delete(struct kvm *kvm, const struct kvm_memory_slot *slot)
-{
-	gfn_t start = slot->base_gfn, end = start + slot->npages;
-	struct kvm_mmu_page *root;
-	struct tdp_iter iter;
-	int ret = 0;
-
-	if (slot->as_id)
-		return 0;
-
-	read_lock(&kvm->mmu_lock);
-	root = mmu_share_get_root(kvm);
-	if (!root)
-		goto out_unlock;
-
-	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, root, start, end) {
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
-			continue;
-
-		if (is_shadow_present_pte(iter.old_spte) &&
-		    is_last_spte(iter.old_spte, iter.level) &&
-		    mmu_share_is_pinned(iter.sptep)) {
-			ret = -EBUSY;
-			break;
-		}
-	}
-	rcu_read_unlock();
-	kvm_tdp_mmu_put_root(kvm, root);
-
-out_unlock:
-	read_unlock(&kvm->mmu_lock);
-	if (ret)
-		pr_warn_ratelimited("memslot %d stays: a device may use gpa 0x%llx of it; unmap it from the IOAS first\n",
-				    slot->id, gfn_to_gpa(iter.gfn));
-	return ret;
 }

@@ -34,6 +34,7 @@ void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
 int __mmu_share_check_delete(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot);
+void __mmu_share_changed(struct kvm *kvm);
 
 /**
  * mmu_share_active() - whether an IOMMU walks one of the VM's roots
@@ -148,14 +149,30 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
  * @kvm: the VM
  * @slot: the memslot
  *
+ * Devices that share of their own accord go over to a table of their own first.
+ *
  * Context: slots_lock held, the memslot is invalid to SRCU readers already;
- * takes mmu_lock for read.
+ * takes mmu_lock for read; may sleep.
  * Return: 0, or -EBUSY while a device may use part of it.
  */
 static inline int mmu_share_check_delete(struct kvm *kvm,
 					 const struct kvm_memory_slot *slot)
 {
 	return mmu_share_active(kvm) ? __mmu_share_check_delete(kvm, slot) : 0;
+}
+
+/**
+ * mmu_share_changed() - tell those who share, or could, that things have changed
+ * @kvm: the VM
+ *
+ * Memslots, or what stood in the way of sharing.
+ *
+ * Context: slots_lock held; may sleep.
+ */
+static inline void mmu_share_changed(struct kvm *kvm)
+{
+	if (mmu_share_active(kvm))
+		__mmu_share_changed(kvm);
 }
 
 #else /* !CONFIG_KVM_MMU_SHARE */
@@ -165,6 +182,7 @@ static inline void mmu_share_exit(void) { }
 static inline void mmu_share_set_layout(void) { }
 static inline void mmu_share_create_debugfs(struct kvm *kvm) { }
 static inline int mmu_share_check_nx_huge_pages(void) { return 0; }
+static inline void mmu_share_changed(struct kvm *kvm) { }
 static inline bool mmu_share_active(struct kvm *kvm) { return false; }
 static inline bool mmu_share_is_pinned(tdp_ptep_t sptep) { return false; }
 

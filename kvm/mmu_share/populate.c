@@ -3,8 +3,6 @@
  * Populates and zaps ranges of the shared root on behalf of the IOAS, without a
  * vCPU, and answers what a pinned gfn maps.
  */
-#define pr_fmt(fmt) "kvm: mmu_share: " fmt
-
 #include <linux/iommu.h>
 #include <linux/kvm_host.h>
 
@@ -163,6 +161,9 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 
 	if (!__test_and_set_bit(index, sp->pinned_sptes))
 		p->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
+	/* On the last try the host's mapping was not waited for. */
+	if (populate_is_stale(p, iter->gfn, iter->level))
+		sp->pins_outdated = true;
 	p->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
 }
 
@@ -290,31 +291,20 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 	int ret;
 
 	p.slot = gfn_to_memslot(kvm, gfn);
-	if (!p.slot || p.slot->flags & KVM_MEMSLOT_INVALID) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: no memslot there; add the memslot first\n",
-				    gfn_to_gpa(gfn));
+	if (!p.slot || p.slot->flags & KVM_MEMSLOT_INVALID)
 		return -ENOENT;
-	}
-	if (kvm_slot_has_gmem(p.slot)) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot is of guest_memfd, which takes pages back; use other memory\n",
-				    gfn_to_gpa(gfn));
+	/* A guest_memfd takes its pages back though they are pinned. */
+	if (kvm_slot_has_gmem(p.slot))
 		return -EMEDIUMTYPE;
-	}
 	p.end = min3(gfn + npages, p.slot->base_gfn + p.slot->npages,
 		     ALIGN(gfn + 1, POPULATE_CHUNK_PAGES));
 
 	readonly = p.slot->flags & KVM_MEM_READONLY;
-	if (p.access.write && readonly) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot is read-only; map it without IOMMU_IOAS_MAP_WRITEABLE\n",
-				    gfn_to_gpa(gfn));
+	if (p.access.write && readonly)
 		return -EROFS;
-	}
-	if (!(prot & IOMMU_READ) || (!p.access.write && !readonly)) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: one entry can't let the guest write and the device only %s; map it readable and writeable\n",
-				    gfn_to_gpa(gfn),
-				    prot & IOMMU_READ ? "read" : "write");
+	/* One entry can't let the guest write and the device only read. */
+	if (!(prot & IOMMU_READ) || (!p.access.write && !readonly))
 		return -EACCES;
-	}
 
 	if (p.access.host_mmio) {
 		/* As kvm_track_host_mmio_mapping() does. */
@@ -324,12 +314,6 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 
 	ret = check_and_populate(&p);
 	*done = p.next - gfn;
-	if (ret == -ESRCH)
-		pr_warn_ratelimited("map of gpa 0x%llx refused: the VM's process has exited\n",
-				    gfn_to_gpa(gfn));
-	else if (ret == -EADDRNOTAVAIL)
-		pr_warn_ratelimited("map of gpa 0x%llx refused: its memslot maps other memory; map what the memslot maps\n",
-				    gfn_to_gpa(gfn));
 	return ret;
 }
 
@@ -353,16 +337,10 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
 	gfn_t gfn = gpa_to_gfn(gpa);
 	int idx, ret = 0;
 
-	if (!IS_ALIGNED(gpa | paddr | len, PAGE_SIZE)) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: not aligned to %lu bytes\n",
-				    gpa, PAGE_SIZE);
+	if (!IS_ALIGNED(gpa | paddr | len, PAGE_SIZE))
 		return -EINVAL;
-	}
-	if (gfn + npages > kvm_mmu_max_gfn() + 1) {
-		pr_warn_ratelimited("map of gpa 0x%llx refused: beyond the CPU's %d address bits\n",
-				    gpa, fls64(kvm_mmu_max_gfn()) + PAGE_SHIFT);
+	if (gfn + npages > kvm_mmu_max_gfn() + 1)
 		return -ERANGE;
-	}
 
 	guard(mutex)(&share->populate_lock);
 
@@ -384,11 +362,37 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
 }
 
 /*
- * Zap [@start, @end) with mmu_lock held for write. Returns -EAGAIN when a leaf
- * that reaches beyond the range needs a table to be split and there is none.
+ * Take the pin from a leaf, and the leaf too unless it may stay: unpinned ones
+ * must map what the host maps. Returns whether it was zapped.
+ */
+static bool unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
+		       bool leave)
+{
+	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
+	int index = spte_index(rcu_dereference(iter->sptep));
+	bool outdated = sp->pins_outdated;
+
+	if (__test_and_clear_bit(index, sp->pinned_sptes))
+		share->pinned_pages -= KVM_PAGES_PER_HPAGE(iter->level);
+	else if (leave)
+		return false;
+
+	if (outdated && bitmap_empty(sp->pinned_sptes, SPTE_ENT_PER_PAGE))
+		sp->pins_outdated = false;
+	if (leave && !outdated)
+		return false;
+
+	tdp_mmu_iter_set_spte(share->kvm, iter, SHADOW_NONPRESENT_VALUE);
+	return true;
+}
+
+/*
+ * Unpin [@start, @end) with mmu_lock held for write, and zap it unless it may
+ * stay. Returns -EAGAIN when a leaf that reaches beyond the range needs a table
+ * to be split and there is none.
  */
 static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
-		      struct kvm_mmu_page **spare)
+		      bool leave, struct kvm_mmu_page **spare)
 {
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
@@ -398,7 +402,6 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, share->root, start, end) {
 		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
-		struct kvm_mmu_page *sp;
 
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
 			flush = false;
@@ -421,12 +424,7 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 			continue;
 		}
 
-		sp = sptep_to_sp(rcu_dereference(iter.sptep));
-		if (__test_and_clear_bit(spte_index(rcu_dereference(iter.sptep)),
-					 sp->pinned_sptes))
-			share->pinned_pages -= npages;
-		tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
-		flush = true;
+		flush |= unpin_leaf(share, &iter, leave);
 	}
 
 	/* The caller unpins the pages next. */
@@ -434,6 +432,30 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		kvm_flush_remote_tlbs(kvm);
 	rcu_read_unlock();
 	return ret;
+}
+
+static void unmap(struct kvm_mmu_share *share, u64 gpa, u64 len, bool leave)
+{
+	struct kvm_mmu_page *spare = NULL;
+	struct kvm *kvm = share->kvm;
+	int ret;
+
+	do {
+		write_lock(&kvm->mmu_lock);
+		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
+				 leave, &spare);
+		write_unlock(&kvm->mmu_lock);
+
+		/* Unmap must not fail, and needs two tables a level at most. */
+		while (ret == -EAGAIN && !spare) {
+			spare = tdp_mmu_alloc_sp_for_split();
+			if (!spare)
+				schedule_timeout_uninterruptible(1);
+		}
+	} while (ret == -EAGAIN);
+
+	if (spare)
+		tdp_mmu_free_unused_sp(spare);
 }
 
 /**
@@ -450,28 +472,26 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	struct kvm_mmu_page *spare = NULL;
-	struct kvm *kvm = share->kvm;
-	int ret;
 
-	do {
-		write_lock(&kvm->mmu_lock);
-		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
-				 &spare);
-		write_unlock(&kvm->mmu_lock);
-
-		/* Unmap must not fail, and needs two tables a level at most. */
-		while (ret == -EAGAIN && !spare) {
-			spare = tdp_mmu_alloc_sp_for_split();
-			if (!spare)
-				schedule_timeout_uninterruptible(1);
-		}
-	} while (ret == -EAGAIN);
-
-	if (spare)
-		tdp_mmu_free_unused_sp(spare);
-
+	unmap(share, gpa, len, false);
 	trace_mmu_share_zap(__pa(share->root->spt), gpa, len, true);
+}
+
+/**
+ * mmu_share_unpin() - tdp_provider_ops.unpin, see there
+ * @handle: the share
+ * @gpa: first guest physical address, bytes
+ * @len: length in bytes
+ *
+ * What stays is as if vCPUs had faulted it in, so that a VM whose devices go
+ * over to a table of their own does not fault its memory in again. What the host
+ * may map otherwise by now, as far as is known by table, is zapped.
+ *
+ * Context: may sleep; takes mmu_lock.
+ */
+void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len)
+{
+	unmap(to_mmu_share(handle), gpa, len, true);
 }
 
 /**

@@ -103,6 +103,7 @@ static void recover_table(struct kvm *kvm, struct recover_batch *batch,
 	};
 
 	__set_bit(spte_index(rcu_dereference(iter->sptep)), sp->pinned_sptes);
+	sp->pins_outdated |= spte_to_child_sp(iter->old_spte)->pins_outdated;
 	kvm_tdp_mmu_write_spte(iter->sptep, iter->old_spte, spte, iter->level);
 	mmu_share_spte_changed(kvm, sp, iter->gfn, iter->old_spte, spte,
 			       iter->level);

@@ -20,7 +20,11 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-static int mmu_share_refuse(struct kvm *kvm)
+/*
+ * Why the VM's table can't be shared, as an errno. @without: needs that do not
+ * count now, a bitmap of enum mmu_share_need.
+ */
+static int mmu_share_refuse(struct kvm *kvm, unsigned long without, bool verbose)
 {
 	const struct mmu_share_refusal *refusal;
 	unsigned long met = 0;
@@ -39,28 +43,35 @@ static int mmu_share_refuse(struct kvm *kvm)
 	__assign_bit(MMU_SHARE_LEVEL, &met, kvm_mmu_common_tdp_role(kvm).level);
 	__assign_bit(MMU_SHARE_ALIVE, &met, !kvm->vm_dead && !kvm->vm_bugged);
 
-	refusal = mmu_share_refusal(met);
+	refusal = mmu_share_refusal(met | without);
 	if (!refusal)
 		return 0;
 
-	pr_warn_ratelimited("refused for the VM of pid %d: %s\n",
-			    kvm->userspace_pid, refusal->why);
+	if (verbose)
+		pr_warn_ratelimited("refused for the VM of pid %d: %s\n",
+				    kvm->userspace_pid, refusal->why);
 	return refusal->err;
 }
 
-/* Shares of all VMs, counted so that kvm.nx_huge_pages knows of them. */
-static atomic_t mmu_shares;
+/* Tables that IOMMUs walk, counted so that kvm.nx_huge_pages knows of them. */
+static atomic_t mmu_shares_bound;
 
 /**
  * mmu_share_check_nx_huge_pages() - whether the mitigation may be switched on
  *
- * Context: any; a snapshot.
+ * VMs that share of their own accord do without first.
+ *
+ * Context: takes kvm_lock and each VM's slots_lock.
  * Return: 0, or -EBUSY while any VM's table is shared. Logged.
  */
 int mmu_share_check_nx_huge_pages(void)
 {
-	int shares = atomic_read(&mmu_shares);
+	int shares;
 
+	if (atomic_read(&mmu_shares_bound))
+		mmu_share_tell_all(TDP_NX_HUGE_PAGES);
+
+	shares = atomic_read(&mmu_shares_bound);
 	if (!shares)
 		return 0;
 
@@ -89,8 +100,7 @@ static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
 
 static const struct tdp_provider_ops mmu_share_provider_ops;
 
-static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm,
-					      struct module *vendor)
+static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 {
 	struct kvm_mmu_share *share;
 
@@ -107,6 +117,7 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm,
 	}
 
 	share->base.ops = &mmu_share_provider_ops;
+	BLOCKING_INIT_NOTIFIER_HEAD(&share->base.events);
 	share->kvm = kvm;
 	refcount_set(&share->users, 1);
 	mutex_init(&share->populate_lock);
@@ -114,9 +125,8 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm,
 	share->first = ~0ULL;
 	kvm_get_kvm(kvm);
 	/* As the VM's file does, which may be closed while the share lives. */
-	share->vendor = vendor;
-	__module_get(vendor);
-	atomic_inc(&mmu_shares);
+	share->vendor = kvm_vendor_module();
+	__module_get(share->vendor);
 
 	write_lock(&kvm->mmu_lock);
 	spin_lock(&kvm->arch.tdp_mmu_pages_lock);
@@ -151,26 +161,26 @@ static void mmu_share_retire_root(struct kvm_mmu_share *share)
 	kvm_tdp_mmu_zap_invalidated_roots(kvm, true);
 }
 
-static struct tdp_share *mmu_share_get(struct file *vm_file)
+static struct kvm *mmu_share_vm(struct file *file)
+{
+	return file_is_kvm(file) ? file->private_data : NULL;
+}
+
+static struct tdp_share *mmu_share_get(struct kvm *kvm, bool verbose)
 {
 	struct kvm_mmu_share *share;
-	struct kvm *kvm;
 	int ret;
 
-	if (!file_is_kvm(vm_file)) {
-		pr_warn_ratelimited("kvm_fd is not a VM; pass the file descriptor from KVM_CREATE_VM\n");
-		return ERR_PTR(-EBADF);
-	}
-	kvm = vm_file->private_data;
-
-	ret = mmu_share_refuse(kvm);
+	/* The mitigation may go until the share is bound, or come. */
+	ret = mmu_share_refuse(kvm, verbose ? 0 : BIT(MMU_SHARE_NX_HUGE), verbose);
 	if (ret)
 		return ERR_PTR(ret);
 
 	/* The notifier's release may have come already, and comes only once. */
 	if (!mmget_not_zero(kvm->mm)) {
-		pr_warn_ratelimited("refused for the VM of pid %d: its process has exited; start it again\n",
-				    kvm->userspace_pid);
+		if (verbose)
+			pr_warn_ratelimited("refused for the VM of pid %d: its process has exited; start it again\n",
+					    kvm->userspace_pid);
 		return ERR_PTR(-ESRCH);
 	}
 
@@ -182,7 +192,7 @@ static struct tdp_share *mmu_share_get(struct file *vm_file)
 		share = ERR_PTR(-EAGAIN);
 	read_unlock(&kvm->mmu_lock);
 	if (!share)
-		share = mmu_share_create(kvm, vm_file->f_op->owner);
+		share = mmu_share_create(kvm);
 	mutex_unlock(&kvm->slots_lock);
 
 	mmput(kvm->mm);
@@ -227,23 +237,8 @@ static void mmu_share_put(struct tdp_share *handle)
 	if (share->spare)
 		tdp_mmu_free_unused_sp(share->spare);
 	kfree_rcu(share, rcu);
-	atomic_dec(&mmu_shares);
 	kvm_put_kvm(kvm);
 	module_put(vendor);
-}
-
-static int mmu_share_bind(struct tdp_share *handle,
-			  const struct tdp_sink_ops *ops, void *sink)
-{
-	struct kvm_mmu_share *share = to_mmu_share(handle);
-
-	guard(spinlock)(&share->flush_lock);
-
-	if (share->sink_ops)
-		return -EBUSY;
-	share->sink_ops = ops;
-	share->sink = sink;
-	return 0;
 }
 
 static void mmu_share_unbind(struct tdp_share *handle)
@@ -251,10 +246,33 @@ static void mmu_share_unbind(struct tdp_share *handle)
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 
 	/* A flush holds the lock, so that none runs past this point. */
-	guard(spinlock)(&share->flush_lock);
+	scoped_guard(spinlock, &share->flush_lock) {
+		share->sink_ops = NULL;
+		share->sink = NULL;
+	}
+	atomic_dec(&mmu_shares_bound);
+}
 
-	share->sink_ops = NULL;
-	share->sink = NULL;
+static int mmu_share_bind(struct tdp_share *handle,
+			  const struct tdp_sink_ops *ops, void *sink,
+			  bool verbose)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	int ret = 0;
+
+	scoped_guard(spinlock, &share->flush_lock) {
+		if (share->sink_ops)
+			return -EBUSY;
+		share->sink_ops = ops;
+		share->sink = sink;
+	}
+
+	/* Counted first, so that either we see the mitigation or it sees us. */
+	atomic_inc(&mmu_shares_bound);
+	ret = mmu_share_refuse(share->kvm, 0, verbose);
+	if (ret)
+		mmu_share_unbind(handle);
+	return ret;
 }
 
 static void mmu_share_table(struct tdp_share *handle,
@@ -271,6 +289,7 @@ static void mmu_share_table(struct tdp_share *handle,
 
 static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.owner = THIS_MODULE,
+	.vm = mmu_share_vm,
 	.get = mmu_share_get,
 	.put = mmu_share_put,
 	.activate = mmu_share_activate,
@@ -279,6 +298,8 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.table = mmu_share_table,
 	.map = mmu_share_map,
 	.unmap = mmu_share_unmap,
+	.unpin = mmu_share_unpin,
+	.memory = mmu_share_memory,
 	.iova_to_phys = mmu_share_iova_to_phys,
 };
 

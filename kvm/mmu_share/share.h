@@ -120,7 +120,14 @@ int mmu_share_check_identity(struct kvm *kvm,
 int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
 		  unsigned int prot, size_t *mapped);
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
+void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len);
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa);
+
+/* events.c */
+void mmu_share_tell(struct kvm *kvm, enum tdp_event event);
+void mmu_share_tell_all(enum tdp_event event);
+int mmu_share_memory(struct tdp_share *handle,
+		     int (*fn)(u64 gpa, u64 len, void *data), void *data);
 
 /* hooks.c */
 void mmu_share_flush(struct kvm_mmu_share *share);

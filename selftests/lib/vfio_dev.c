@@ -126,7 +126,21 @@ static void map_bar0(struct vfio_dev *dev)
 	dev->bar_size = bar.size;
 }
 
-void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd)
+/* VFIO learns of the VM from KVM, before the device is bound. */
+static void add_to_vm(struct vfio_dev *dev, int kvm_vfio)
+{
+	struct kvm_device_attr add = {
+		.group = KVM_DEV_VFIO_FILE,
+		.attr = KVM_DEV_VFIO_FILE_ADD,
+		.addr = (unsigned long)&dev->fd,
+	};
+
+	TEST_ASSERT(!ioctl(kvm_vfio, KVM_SET_DEVICE_ATTR, &add),
+		    "KVM_DEV_VFIO_FILE_ADD of %s", dev->bdf);
+}
+
+static void open_dev(struct vfio_dev *dev, const char *bdf, int iommufd,
+		     int kvm_vfio)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind),
@@ -135,11 +149,24 @@ void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd)
 
 	memcpy(dev->bdf, bdf, BDF_LEN);
 	dev->fd = open_cdev(bdf);
+	if (kvm_vfio >= 0)
+		add_to_vm(dev, kvm_vfio);
 	TEST_ASSERT(!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind),
 		    "bind %s to iommufd", bdf);
 	dev->dev_id = bind.out_devid;
 	map_bar0(dev);
 	enable_bus_mastering(dev);
+}
+
+void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd)
+{
+	open_dev(dev, bdf, iommufd, -1);
+}
+
+void vfio_dev_open_in_vm(struct vfio_dev *dev, const char *bdf, int iommufd,
+			 int kvm_vfio)
+{
+	open_dev(dev, bdf, iommufd, kvm_vfio);
 }
 
 void vfio_dev_close(struct vfio_dev *dev)

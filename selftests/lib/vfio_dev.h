@@ -27,6 +27,14 @@ bool vfio_dev_find(char *bdf, __u16 vendor, __u16 device, unsigned int index);
 void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd);
 void vfio_dev_close(struct vfio_dev *dev);
 
+/*
+ * As VMMs do it: the device's file is given to the VM's kvm-vfio device before it
+ * is bound, so that iommufd learns of the VM. The kvm-vfio device holds the VM
+ * and these files: close it before them.
+ */
+void vfio_dev_open_in_vm(struct vfio_dev *dev, const char *bdf, int iommufd,
+			 int kvm_vfio);
+
 /* To an IOAS (automatic HWPT) or a HWPT; replaces what is attached. */
 int __vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);
 void vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);

@@ -34,20 +34,40 @@
 
 #include <linux/err.h>
 #include <linux/generic_pt/iommu.h>
+#include <linux/notifier.h>
 #include <linux/types.h>
 
 struct device;
 struct file;
+struct kvm;
 struct module;
 struct tdp_provider_ops;
 struct tdp_share_ref;
 
 /**
+ * enum tdp_event - what a share's watchers are told
+ * @TDP_MEMSLOT_GOES: a memslot, part of which is pinned, is to be deleted or
+ *	moved. Whoever can does without the share before it returns.
+ * @TDP_NX_HUGE_PAGES: the NX huge page mitigation is to be switched on; likewise.
+ * @TDP_CLAIMED: user space asks for an HWPT that is the VM's table; likewise.
+ * @TDP_CHANGED: memslots have changed, or what stood in the way of sharing.
+ */
+enum tdp_event {
+	TDP_MEMSLOT_GOES,
+	TDP_NX_HUGE_PAGES,
+	TDP_CLAIMED,
+	TDP_CHANGED,
+};
+
+/**
  * struct tdp_share - a VM's table, embedded in the provider's own object
  * @ops: what the bridge calls
+ * @events: whom to tell of enum tdp_event. Called by the provider, may sleep;
+ *	kvm->slots_lock may be held, so that a watcher must not take it.
  */
 struct tdp_share {
 	const struct tdp_provider_ops *ops;
+	struct blocking_notifier_head events;
 };
 
 /**
@@ -91,16 +111,17 @@ struct tdp_sink_ops {
 /**
  * struct tdp_provider_ops - what the bridge calls on the hypervisor
  * @owner: module to pin while a share exists
- * @get: Find or create the share of the VM behind @vm_file. Returns it with a
- *	reference or an ERR_PTR() with one errno a reason, logged; -EAGAIN, not
- *	logged, while the VM's last share is being put. May sleep, takes
- *	kvm->slots_lock.
+ * @vm: The VM behind a file, or NULL. Any context.
+ * @get: Find or create the share of @kvm, which the caller holds. Returns it
+ *	with a reference or an ERR_PTR() with one errno a reason; -EAGAIN while the
+ *	VM's last share is being put. @verbose: say in the log what to do. May
+ *	sleep, takes kvm->slots_lock.
  * @put: Drop a reference. May sleep, takes kvm->slots_lock; the bridge calls it
  *	from a work item.
  * @activate: Make the vCPUs walk the table too, if they do not yet. May sleep,
  *	takes kvm->slots_lock.
- * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY.
- *	May sleep.
+ * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY, or the
+ *	errno of what stands in the way since @get. @verbose: as there. May sleep.
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
  * @table: Describe the table. Any context.
  * @map: Populate [@gpa, @gpa + @len), bytes, page aligned, with @paddr onwards
@@ -112,21 +133,29 @@ struct tdp_sink_ops {
  *	pinned, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
  * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
  *	have been flushed on return. Never fails. May sleep.
+ * @unpin: Unpin [@gpa, @gpa + @len) and leave to the CPUs what the host still
+ *	maps there. No IOMMU may walk the table any more. Never fails. May sleep.
+ * @memory: Call @fn for each range, bytes, of guest memory that the guest may
+ *	write, until it returns something else than 0, and return that. May sleep.
  * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
  *	pinned. Any context, no locks.
  */
 struct tdp_provider_ops {
 	struct module *owner;
-	struct tdp_share *(*get)(struct file *vm_file);
+	struct kvm *(*vm)(struct file *file);
+	struct tdp_share *(*get)(struct kvm *kvm, bool verbose);
 	void (*put)(struct tdp_share *share);
 	void (*activate)(struct tdp_share *share);
 	int (*bind)(struct tdp_share *share, const struct tdp_sink_ops *ops,
-		    void *sink);
+		    void *sink, bool verbose);
 	void (*unbind)(struct tdp_share *share);
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
 	int (*map)(struct tdp_share *share, u64 gpa, phys_addr_t paddr, u64 len,
 		   unsigned int prot, size_t *mapped);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
+	void (*unpin)(struct tdp_share *share, u64 gpa, u64 len);
+	int (*memory)(struct tdp_share *share,
+		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa);
 };
 
@@ -139,6 +168,9 @@ struct tdp_provider_ops {
  * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
  * @format: the entry format that the IOMMU walks
  * @failed: a flush has failed and devices have been cut off; for good
+ * @verbose: user space asked for the share and is told in the log why it does not
+ *	get what it asks for
+ * @leave: what is unmapped stays mapped for the CPUs, see tdp_bridge_leave()
  *
  * The driver overlays its own domain struct with this one, as it does with
  * generic_pt's.
@@ -153,6 +185,8 @@ struct tdp_domain {
 	unsigned long pgsizes;
 	enum tdp_format format;
 	bool failed;
+	bool verbose;
+	bool leave;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
@@ -160,9 +194,18 @@ int tdp_bridge_register(const struct tdp_provider_ops *ops);
 void tdp_bridge_unregister(const struct tdp_provider_ops *ops);
 
 struct tdp_share_ref *tdp_bridge_get(int vm_fd);
+struct tdp_share_ref *tdp_bridge_get_kvm(struct kvm *kvm);
+void tdp_bridge_hold(struct tdp_share_ref *ref);
 void tdp_bridge_put(struct tdp_share_ref *ref);
+bool tdp_bridge_same_vm(struct tdp_share_ref *a, struct tdp_share_ref *b);
+void tdp_bridge_watch(struct tdp_share_ref *ref, struct notifier_block *nb);
+void tdp_bridge_unwatch(struct tdp_share_ref *ref, struct notifier_block *nb);
+int tdp_bridge_memory(struct tdp_share_ref *ref,
+		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
 void tdp_bridge_activate(struct tdp_share_ref *ref);
-int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref);
+int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
+		    bool verbose);
+void tdp_bridge_leave(struct iommu_domain *domain, bool leave);
 
 int tdp_bridge_refuse_flags(u32 flags);
 int tdp_bridge_refuse_iommu(struct device *dev);
@@ -189,7 +232,7 @@ static inline void tdp_bridge_activate(struct tdp_share_ref *ref)
 }
 
 static inline int tdp_bridge_bind(struct iommu_domain *domain,
-				  struct tdp_share_ref *ref)
+				  struct tdp_share_ref *ref, bool verbose)
 {
 	return -EOPNOTSUPP;
 }

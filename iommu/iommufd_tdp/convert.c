@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moves an HWPT, with the devices that are attached to it, between its private
+ * domain and a shared one. DMA goes on meanwhile.
+ *
+ * Both domains map the same at the time of the change: the new one is filled from
+ * the IOAS first, the old one emptied last. The private one is kept, empty, while
+ * the HWPT is shared, so that the way back takes no more than its tables.
+ */
+#include <linux/iommu.h>
+#include <linux/tdp_bridge.h>
+
+#include "../../iommu-priv.h"
+#include "tdp_private.h"
+
+/* The next group of a context from *@id on, with a reference, or NULL. */
+static struct iommufd_group *next_group(struct iommufd_ctx *ictx,
+					unsigned long *id)
+{
+	struct iommufd_group *igroup;
+
+	guard(spinlock)(&ictx->groups.xa_lock);
+
+	xa_for_each_start(&ictx->groups, *id, igroup, *id) {
+		if (kref_get_unless_zero(&igroup->ref))
+			return igroup;
+	}
+	return NULL;
+}
+
+/* For every group of a context, with a reference that the loop drops. */
+#define for_each_group(ictx, igroup, id)				\
+	for ((id) = 0; ((igroup) = next_group(ictx, &(id)));		\
+	     iommufd_put_group(igroup), (id)++)
+
+/* What a group is attached to. igroup->lock is held. */
+static struct iommufd_attach *group_attach(struct iommufd_group *igroup)
+{
+	lockdep_assert_held(&igroup->lock);
+	return xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
+}
+
+static void count_devices(struct iommufd_tdp *tdp, struct iommufd_attach *attach,
+			  struct tdp_devices *found)
+{
+	struct iommufd_hwpt_paging *hwpt;
+	unsigned int own = 0, foreign = 0;
+	struct iommufd_device *idev;
+	unsigned long id;
+
+	if (!attach || attach->hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
+		return;
+	hwpt = to_hwpt_paging(attach->hwpt);
+	if (hwpt->ioas != tdp_ioas(tdp))
+		return;
+
+	xa_for_each(&attach->device_array, id, idev) {
+		if (idev->tdp_ref && tdp_bridge_same_vm(idev->tdp_ref, tdp->ref))
+			own++;
+		else
+			foreign++;
+	}
+
+	if (!found->hwpt && own)
+		found->hwpt = hwpt;
+	if (found->hwpt == hwpt) {
+		found->own += own;
+		found->foreign += foreign;
+	}
+}
+
+/**
+ * tdp_find_devices() - Find the HWPT to share, and what is attached to it
+ * @tdp: has a VM
+ *
+ * Context: iommufd_tdp::lock held.
+ * Return: what was found; no HWPT if no device of the VM is attached to one.
+ */
+struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp)
+{
+	struct tdp_devices found = { .hwpt = tdp->hwpt };
+	struct iommufd_group *igroup;
+	unsigned long id;
+	int pass;
+
+	lockdep_assert_held(&tdp->lock);
+
+	/* Foreign devices may come before the first of the VM's. */
+	for (pass = 0; pass < 2; pass++) {
+		found.own = 0;
+		found.foreign = 0;
+		for_each_group(tdp->ictx, igroup, id) {
+			guard(mutex)(&igroup->lock);
+			count_devices(tdp, group_attach(igroup), &found);
+		}
+	}
+	return found;
+}
+
+/* A domain for the VM's table, from the driver of a device that is attached. */
+static struct iommu_domain *alloc_shared(struct iommufd_tdp *tdp,
+					 struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommu_domain *domain = ERR_PTR(-ENODEV);
+	const struct iommu_ops *ops;
+	struct iommufd_attach *attach;
+	struct iommufd_group *igroup;
+	struct iommufd_device *idev;
+	unsigned long id;
+
+	for_each_group(tdp->ictx, igroup, id) {
+		unsigned long dev_id = 0;
+
+		guard(mutex)(&igroup->lock);
+		attach = group_attach(igroup);
+		if (!IS_ERR(domain) || !attach || attach->hwpt != &hwpt->common)
+			continue;
+
+		idev = xa_find(&attach->device_array, &dev_id, ULONG_MAX,
+			       XA_PRESENT);
+		ops = dev_iommu_ops(idev->dev);
+		if (ops != hwpt->common.domain->owner ||
+		    !ops->domain_alloc_paging_flags)
+			continue;
+		domain = ops->domain_alloc_paging_flags(idev->dev,
+							IOMMU_HWPT_ALLOC_KVM_TDP,
+							NULL);
+	}
+	if (IS_ERR(domain))
+		return domain;
+
+	domain->owner = hwpt->common.domain->owner;
+	domain->iommufd_hwpt = &hwpt->common;
+	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+	return domain;
+}
+
+/* Have all that is attached to an HWPT use the HWPT's present domain. */
+static int reattach(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_hw_pagetable *common = &hwpt->common;
+	struct iommufd_attach *attach;
+	struct iommufd_group *igroup;
+	struct iommufd_device *idev;
+	unsigned long id;
+	int rc = 0;
+
+	for_each_group(tdp->ictx, igroup, id) {
+		unsigned long dev_id = 0;
+
+		guard(mutex)(&igroup->lock);
+		attach = group_attach(igroup);
+		if (rc || !attach || attach->hwpt != common)
+			continue;
+
+		/* The devices of a group go together. */
+		idev = xa_find(&attach->device_array, &dev_id, ULONG_MAX,
+			       XA_PRESENT);
+		rc = iommufd_hwpt_replace_device(idev, IOMMU_NO_PASID, common,
+						 common);
+	}
+	return rc;
+}
+
+/* Exchange an HWPT's domain; on failure all is as before. */
+static int exchange(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
+		    struct iommu_domain *domain)
+{
+	struct iommu_domain *old = hwpt->common.domain;
+	int rc;
+
+	hwpt->common.domain = domain;
+	rc = reattach(tdp, hwpt);
+	if (rc) {
+		hwpt->common.domain = old;
+		/* The way back is to a domain that these devices have used. */
+		WARN_ON(reattach(tdp, hwpt));
+	}
+	return rc;
+}
+
+/**
+ * tdp_make_shared() - Have an HWPT walk the VM's table
+ * @tdp: has a VM, and no HWPT that is shared
+ * @hwpt: one that a device of the VM is attached to
+ *
+ * Context: iommufd_tdp::lock held; takes igroup and iopt locks. May sleep.
+ * Return: 0; the errno of tdp_bridge_bind(), of a map as in tdp_provider_ops, of
+ * the driver's attach; -ENODEV when nothing is attached any more. On failure
+ * nothing has changed.
+ */
+int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
+{
+	struct io_pagetable *iopt = &tdp_ioas(tdp)->iopt;
+	struct iommu_domain *private = hwpt->common.domain;
+	struct iommu_domain *shared;
+	int rc;
+
+	lockdep_assert_held(&tdp->lock);
+
+	shared = alloc_shared(tdp, hwpt);
+	if (IS_ERR(shared))
+		return PTR_ERR(shared);
+
+	rc = tdp_bridge_bind(shared, tdp->ref, false);
+	if (rc)
+		goto err_free;
+
+	if (hwpt->enforce_cache_coherency &&
+	    !(shared->ops->enforce_cache_coherency &&
+	      shared->ops->enforce_cache_coherency(shared))) {
+		rc = -EINVAL;
+		goto err_free;
+	}
+
+	tdp_bridge_leave(shared, true);
+	rc = iopt_table_add_domain(iopt, shared);
+	if (rc)
+		goto err_free;
+
+	rc = exchange(tdp, hwpt, shared);
+	if (rc)
+		goto err_remove;
+
+	tdp_bridge_leave(shared, false);
+	iopt_table_remove_domain(iopt, private);
+	hwpt->tdp_private = private;
+	tdp->hwpt = hwpt;
+	return 0;
+
+err_remove:
+	iopt_table_remove_domain(iopt, shared);
+err_free:
+	iommu_domain_free(shared);
+	return rc;
+}
+
+/**
+ * tdp_make_private() - Have the shared HWPT walk a table of its own again
+ * @tdp: has an HWPT that is shared
+ *
+ * The VM's vCPUs keep what they have mapped.
+ *
+ * Context: iommufd_tdp::lock held; takes igroup and iopt locks. May sleep.
+ * Return: 0, or -ENOMEM or the errno of the driver's attach, when nothing has
+ * changed.
+ */
+int tdp_make_private(struct iommufd_tdp *tdp)
+{
+	struct io_pagetable *iopt = &tdp_ioas(tdp)->iopt;
+	struct iommufd_hwpt_paging *hwpt = tdp->hwpt;
+	struct iommu_domain *private = hwpt->tdp_private;
+	struct iommu_domain *shared = hwpt->common.domain;
+	int rc;
+
+	lockdep_assert_held(&tdp->lock);
+
+	rc = iopt_table_add_domain(iopt, private);
+	if (rc)
+		return rc;
+
+	rc = exchange(tdp, hwpt, private);
+	if (rc) {
+		iopt_table_remove_domain(iopt, private);
+		return rc;
+	}
+
+	tdp_bridge_leave(shared, true);
+	iopt_table_remove_domain(iopt, shared);
+	iommu_domain_free(shared);
+	hwpt->tdp_private = NULL;
+	tdp->hwpt = NULL;
+	return 0;
+}

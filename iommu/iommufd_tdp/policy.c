@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When an IOAS shares the VM's table, and when it steps aside.
+ *
+ * To share is never urgent: a work item looks whether all is right when nothing
+ * has changed for tdp_quiet_ms. To step aside is done by whoever is about to do
+ * what a shared table can't, before he does it.
+ */
+#define pr_fmt(fmt) "iommufd: " fmt
+
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
+#include <linux/sched.h>
+#include <linux/tdp_bridge.h>
+
+#include "../io_pagetable.h"
+#include "tdp_private.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static bool tdp_share = true;
+module_param(tdp_share, bool, 0644);
+MODULE_PARM_DESC(tdp_share,
+		 "Have the HWPTs of new VMs walk KVM's table when kvm.share_iommu_tdp=1 (default: on)");
+
+static unsigned int tdp_quiet_ms = 100;
+module_param(tdp_quiet_ms, uint, 0644);
+MODULE_PARM_DESC(tdp_quiet_ms,
+		 "How long memslots and mappings must have been quiet before an HWPT is shared (default: 100)");
+
+/* Those that have a VM. See tdp.h for the order of locks. */
+DEFINE_MUTEX(tdp_list_lock);
+LIST_HEAD(tdp_list);
+
+static struct iommufd_tdp *to_tdp(struct io_pagetable *iopt)
+{
+	return &container_of(iopt, struct iommufd_ioas, iopt)->tdp;
+}
+
+static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
+		return NULL;
+	return to_hwpt_paging(hwpt);
+}
+
+/**
+ * tdp_kick() - Look whether to share when things have been quiet for a while
+ * @tdp: any
+ *
+ * Context: any.
+ */
+void tdp_kick(struct iommufd_tdp *tdp)
+{
+	if (READ_ONCE(tdp->ref))
+		mod_delayed_work(system_dfl_wq, &tdp->work,
+				 msecs_to_jiffies(READ_ONCE(tdp_quiet_ms)));
+}
+
+/* Account for a conversion that began at @start and ended in @rc. */
+static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
+		      enum tdp_trigger trigger, u64 start, int rc)
+{
+	struct tdp_stats *stats = &tdp->stats;
+	u64 now = ktime_get_ns();
+
+	WRITE_ONCE(tdp->seq, tdp->seq + 1);
+	if (rc) {
+		stats->failed++;
+	} else {
+		stats->converted[to_shared]++;
+		stats->ns[!to_shared] += now - stats->since;
+		stats->since = now;
+		stats->longest_ns = max(stats->longest_ns, now - start);
+		if (!to_shared) {
+			stats->triggers[trigger]++;
+			stats->last = trigger;
+		}
+	}
+	trace_iommufd_tdp_convert(tdp->pid, hwpt_id, to_shared, trigger, rc,
+				  now - start);
+}
+
+/**
+ * tdp_step_aside() - Give the HWPT that is shared a table of its own
+ * @tdp: any
+ * @trigger: why
+ *
+ * Context: iommufd_tdp::lock held. May sleep.
+ * Return: 0, also when nothing is shared, or the errno of tdp_make_private().
+ */
+int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
+{
+	u64 start = ktime_get_ns();
+	u32 id;
+	int rc;
+
+	lockdep_assert_held(&tdp->lock);
+
+	if (!tdp->hwpt)
+		return 0;
+
+	id = tdp->hwpt->common.obj.id;
+	rc = tdp_make_private(tdp);
+	converted(tdp, id, false, trigger, start, rc);
+	if (rc) {
+		pr_warn_ratelimited("HWPT %u of pid %d stays shared: no table of its own (%d)\n",
+				    id, tdp->pid, rc);
+		return rc;
+	}
+	tdp->reason = TDP_SETTLING;
+	return 0;
+}
+
+static int range_is_mapped(u64 gpa, u64 len, void *data)
+{
+	struct iopt_area_contig_iter iter;
+	struct io_pagetable *iopt = data;
+	struct iopt_area *area;
+
+	guard(rwsem_read)(&iopt->iova_rwsem);
+
+	iopt_for_each_contig_area(&iter, area, iopt, gpa, gpa + len - 1) {
+		if (!area->pages)
+			return -EXDEV;
+	}
+	return iopt_area_contig_done(&iter) ? 0 : -EXDEV;
+}
+
+/* Whether an HWPT may be shared at all. */
+static enum tdp_reason look(struct iommufd_tdp *tdp,
+			    const struct tdp_devices *found, int *error)
+{
+	*error = 0;
+	if (tdp->off)
+		return TDP_OFF;
+	if (!found->hwpt || !found->own)
+		return TDP_NO_HWPT;
+	if (found->hwpt->tdp_never)
+		return TDP_KIND;
+	if (found->foreign)
+		return TDP_FOREIGN;
+	if (found->hwpt->dirty_tracking)
+		return TDP_DIRTY;
+
+	/*
+	 * A shared table gives a device all that vCPUs reach, so the IOAS must
+	 * map that. One that holds a vIOMMU's IOVAs does not.
+	 */
+	*error = tdp_bridge_memory(tdp->ref, range_is_mapped,
+				   &tdp_ioas(tdp)->iopt);
+	if (*error)
+		return TDP_NO_MIRROR;
+	return TDP_SHARED;
+}
+
+static enum tdp_reason reason_of(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -EADDRNOTAVAIL:
+	case -EROFS:
+	case -EACCES:
+	case -EMEDIUMTYPE:
+	case -ERANGE:
+		return TDP_NO_MIRROR;
+	default:
+		return TDP_REFUSED;
+	}
+}
+
+/* What an HWPT that is shared and may not be any longer gives way to. */
+static enum tdp_trigger trigger_of(enum tdp_reason reason)
+{
+	switch (reason) {
+	case TDP_OFF:
+		return TDP_BY_OFF;
+	case TDP_NO_MIRROR:
+		return TDP_BY_UNMAP;
+	case TDP_DIRTY:
+		return TDP_BY_DIRTY;
+	default:
+		return TDP_BY_ATTACH;
+	}
+}
+
+/**
+ * tdp_evaluate() - Share if that is possible, and only then
+ * @tdp: has a VM
+ * @trigger: why now
+ *
+ * What came of it is in @tdp->reason and @tdp->error.
+ *
+ * Context: iommufd_tdp::lock held. May sleep. tdp_activate() is to follow,
+ * without the lock.
+ */
+void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
+{
+	struct tdp_devices found = tdp_find_devices(tdp);
+	u64 start = ktime_get_ns();
+
+	tdp->reason = look(tdp, &found, &tdp->error);
+	if (tdp->reason != TDP_SHARED) {
+		enum tdp_reason reason = tdp->reason;
+
+		if (!tdp_step_aside(tdp, trigger_of(reason)))
+			tdp->reason = reason;
+		return;
+	}
+	if (tdp->hwpt)
+		return;
+
+	tdp->error = tdp_make_shared(tdp, found.hwpt);
+	if (tdp->error)
+		tdp->reason = reason_of(tdp->error);
+	converted(tdp, found.hwpt->common.obj.id, true, trigger, start,
+		  tdp->error);
+}
+
+/**
+ * tdp_activate() - Have vCPUs walk the table too, once an HWPT does
+ * @tdp: any
+ *
+ * Context: may sleep; takes kvm->slots_lock, so without iommufd_tdp::lock.
+ */
+void tdp_activate(struct iommufd_tdp *tdp)
+{
+	struct tdp_share_ref *ref = NULL;
+
+	scoped_guard(mutex, &tdp->lock) {
+		if (!tdp->hwpt)
+			return;
+		ref = tdp->ref;
+		tdp_bridge_hold(ref);
+	}
+	tdp_bridge_activate(ref);
+	tdp_bridge_put(ref);
+}
+
+/* Let the VM go when none of its devices is left. */
+static void forget_vm(struct iommufd_tdp *tdp)
+{
+	struct tdp_share_ref *ref;
+
+	guard(mutex)(&tdp_list_lock);
+
+	scoped_guard(mutex, &tdp->lock) {
+		ref = tdp->ref;
+		if (!ref || tdp->hwpt || tdp_find_devices(tdp).own)
+			return;
+		WRITE_ONCE(tdp->ref, NULL);
+	}
+	tdp_bridge_unwatch(ref, &tdp->nb);
+	list_del(&tdp->item);
+	tdp_bridge_put(ref);
+}
+
+static void tdp_settle(struct work_struct *work)
+{
+	struct iommufd_tdp *tdp =
+		container_of(work, struct iommufd_tdp, work.work);
+	enum tdp_reason reason;
+
+	scoped_guard(mutex, &tdp->lock) {
+		if (!tdp->ref)
+			return;
+		tdp_evaluate(tdp, TDP_BY_QUIET);
+		reason = tdp->reason;
+	}
+	tdp_activate(tdp);
+	if (reason == TDP_NO_HWPT || reason == TDP_OFF)
+		forget_vm(tdp);
+}
+
+/* The share's events. kvm->slots_lock is held. */
+static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct iommufd_tdp *tdp = container_of(nb, struct iommufd_tdp, nb);
+	static const enum tdp_trigger triggers[] = {
+		[TDP_MEMSLOT_GOES] = TDP_BY_MEMSLOT,
+		[TDP_NX_HUGE_PAGES] = TDP_BY_NX,
+		[TDP_CLAIMED] = TDP_BY_CLAIM,
+	};
+
+	if (event != TDP_CHANGED) {
+		guard(mutex)(&tdp->lock);
+		tdp_step_aside(tdp, triggers[event]);
+	}
+	tdp_kick(tdp);
+	return NOTIFY_OK;
+}
+
+/* An IOAS gets to know its VM with the first of the VM's devices. */
+static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
+{
+	guard(mutex)(&tdp_list_lock);
+
+	scoped_guard(mutex, &tdp->lock) {
+		if (tdp->ref)
+			return;
+		tdp_bridge_hold(ref);
+		tdp->off = !READ_ONCE(tdp_share);
+		tdp->reason = TDP_SETTLING;
+		tdp->error = 0;
+		tdp->pid = task_tgid_nr(current);
+		get_task_comm(tdp->comm, current->group_leader);
+		memset(&tdp->stats, 0, sizeof(tdp->stats));
+		tdp->stats.since = ktime_get_ns();
+		WRITE_ONCE(tdp->ref, ref);
+	}
+	tdp_bridge_watch(ref, &tdp->nb);
+	list_add_tail(&tdp->item, &tdp_list);
+}
+
+/**
+ * iommufd_tdp_init() - Prepare a new IOAS
+ * @ioas: the IOAS
+ * @ictx: its context
+ *
+ * Context: any.
+ */
+void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
+{
+	struct iommufd_tdp *tdp = &ioas->tdp;
+
+	mutex_init(&tdp->lock);
+	INIT_DELAYED_WORK(&tdp->work, tdp_settle);
+	tdp->nb.notifier_call = tdp_event;
+	tdp->ictx = ictx;
+}
+
+/**
+ * iommufd_tdp_destroy() - Let the VM of an IOAS go
+ * @ioas: the IOAS; it has no HWPT any more
+ *
+ * Context: may sleep.
+ */
+void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
+{
+	if (READ_ONCE(ioas->tdp.ref))
+		forget_vm(&ioas->tdp);
+	cancel_delayed_work_sync(&ioas->tdp.work);
+	mutex_destroy(&ioas->tdp.lock);
+}
+
+/**
+ * iommufd_device_set_kvm() - Say which VM a device is assigned to
+ * @idev: bound, not attached yet
+ * @kvm: the VM, held by the caller until the device is unbound; or NULL
+ *
+ * Context: may sleep; takes kvm->slots_lock.
+ */
+void iommufd_device_set_kvm(struct iommufd_device *idev, struct kvm *kvm)
+{
+	struct tdp_share_ref *ref;
+
+	if (!kvm)
+		return;
+
+	ref = tdp_bridge_get_kvm(kvm);
+	if (!IS_ERR(ref))
+		idev->tdp_ref = ref;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_set_kvm, "IOMMUFD");
+
+/**
+ * iommufd_tdp_device_destroy() - Undo iommufd_device_set_kvm()
+ * @idev: not attached any more
+ *
+ * Context: any.
+ */
+void iommufd_tdp_device_destroy(struct iommufd_device *idev)
+{
+	if (idev->tdp_ref)
+		tdp_bridge_put(idev->tdp_ref);
+}
+
+/**
+ * iommufd_tdp_begin_attach() - A device is to be attached to an HWPT
+ * @hwpt: any
+ * @idev: the device
+ *
+ * Context: ioas->mutex may be held. On success the HWPT keeps its domain until
+ * iommufd_tdp_end_attach(), which must follow.
+ * Return: 0, or the errno of tdp_step_aside().
+ */
+int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
+			     struct iommufd_device *idev)
+{
+	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+	struct iommufd_tdp *tdp;
+	int rc = 0;
+
+	if (!paging)
+		return 0;
+
+	tdp = &paging->ioas->tdp;
+	mutex_lock(&tdp->lock);
+	if (tdp->hwpt == paging &&
+	    !(idev->tdp_ref && tdp_bridge_same_vm(idev->tdp_ref, tdp->ref)))
+		rc = tdp_step_aside(tdp, TDP_BY_ATTACH);
+	if (rc)
+		mutex_unlock(&tdp->lock);
+	return rc;
+}
+
+/**
+ * iommufd_tdp_end_attach() - The device is attached, or could not be
+ * @hwpt: as before
+ * @idev: as before
+ * @attached: whether it is
+ *
+ * Context: as iommufd_tdp_begin_attach().
+ */
+void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_device *idev, bool attached)
+{
+	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+	struct iommufd_tdp *tdp;
+
+	if (!paging)
+		return;
+
+	tdp = &paging->ioas->tdp;
+	mutex_unlock(&tdp->lock);
+	if (!attached)
+		return;
+
+	if (idev->tdp_ref)
+		meet_vm(tdp, idev->tdp_ref);
+	tdp_kick(tdp);
+}
+
+/**
+ * iommufd_tdp_detached() - A device has left an HWPT
+ * @hwpt: any, still held
+ *
+ * Context: any.
+ */
+void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+
+	if (paging)
+		tdp_kick(&paging->ioas->tdp);
+}
+
+/**
+ * iommufd_tdp_hwpt_destroy() - An HWPT goes, with the domain that it has now
+ * @hwpt: the HWPT; nothing is attached to it
+ *
+ * Context: ioas->mutex may be held.
+ */
+void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_tdp *tdp = &hwpt->ioas->tdp;
+
+	guard(mutex)(&tdp->lock);
+
+	if (tdp->hwpt != hwpt)
+		return;
+
+	iommu_domain_free(hwpt->tdp_private);
+	hwpt->tdp_private = NULL;
+	tdp->hwpt = NULL;
+	tdp->reason = TDP_NO_HWPT;
+	tdp->stats.ns[true] += ktime_get_ns() - tdp->stats.since;
+	tdp->stats.since = ktime_get_ns();
+}
+
+/**
+ * iommufd_tdp_begin_dirty() - Dirty tracking is to be switched, or read
+ * @hwpt: the HWPT
+ * @enable: it is to be on, so that the HWPT needs a domain that has it
+ *
+ * Context: takes iommufd_tdp::lock, which on success is held until
+ * iommufd_tdp_end_dirty(), so that the HWPT keeps its domain.
+ * Return: 0, or the errno of tdp_step_aside().
+ */
+int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable)
+{
+	struct iommufd_tdp *tdp = &hwpt->ioas->tdp;
+	int rc = 0;
+
+	mutex_lock(&tdp->lock);
+	if (enable && tdp->hwpt == hwpt)
+		rc = tdp_step_aside(tdp, TDP_BY_DIRTY);
+	if (rc)
+		mutex_unlock(&tdp->lock);
+	return rc;
+}
+
+/**
+ * iommufd_tdp_end_dirty() - Dirty tracking has been switched, or read
+ * @hwpt: as before
+ *
+ * Context: releases iommufd_tdp::lock.
+ */
+void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_tdp *tdp = &hwpt->ioas->tdp;
+
+	mutex_unlock(&tdp->lock);
+	if (!hwpt->dirty_tracking)
+		tdp_kick(tdp);
+}
+
+/**
+ * iommufd_tdp_begin_map() - Something is to be mapped in an IOAS
+ * @iopt: of the IOAS
+ *
+ * Context: any.
+ * Return: for iommufd_tdp_map_again().
+ */
+unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt)
+{
+	return READ_ONCE(to_tdp(iopt)->seq);
+}
+
+/**
+ * iommufd_tdp_map_again() - Whether to try a map again that has failed
+ * @iopt: of the IOAS
+ * @seq: in/out, from iommufd_tdp_begin_map()
+ *
+ * A VMM may map memory before it makes the memslot, and what a private table
+ * takes must not fail because of a shared one.
+ *
+ * Context: without iopt locks. May sleep.
+ * Return: whether the domains are others than at the last try.
+ */
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq)
+{
+	struct iommufd_tdp *tdp = to_tdp(iopt);
+	unsigned int before = *seq;
+
+	if (!READ_ONCE(tdp->ref))
+		return false;
+
+	/* One that was under way had the shared domain in the IOAS already. */
+	guard(mutex)(&tdp->lock);
+
+	tdp_step_aside(tdp, TDP_BY_MAP);
+	*seq = tdp->seq;
+	return *seq != before;
+}
+
+/**
+ * iommufd_tdp_mapped() - Something has been mapped in an IOAS, or could not be
+ * @iopt: of the IOAS
+ *
+ * Context: any.
+ */
+void iommufd_tdp_mapped(struct io_pagetable *iopt)
+{
+	tdp_kick(to_tdp(iopt));
+}
+
+/**
+ * iommufd_tdp_begin_unmap() - Something is to be unmapped from an IOAS
+ * @iopt: of the IOAS
+ * @start: first IOVA
+ * @last: last IOVA
+ *
+ * Devices must not reach what the IOAS does not map any more, and vCPUs would
+ * fault it in again.
+ *
+ * Context: without iopt locks. May sleep.
+ */
+void iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
+			     unsigned long last)
+{
+	struct iommufd_tdp *tdp = to_tdp(iopt);
+
+	if (!READ_ONCE(tdp->ref))
+		return;
+
+	scoped_guard(rwsem_read, &iopt->iova_rwsem) {
+		if (!iopt_area_iter_first(iopt, start, last))
+			return;
+	}
+
+	tdp_kick(tdp);
+	guard(mutex)(&tdp->lock);
+	tdp_step_aside(tdp, TDP_BY_UNMAP);
+}

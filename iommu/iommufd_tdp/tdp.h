@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Automatic sharing: an IOAS that mirrors a VM's memory has its HWPT walk the
+ * VM's own table for as long as it does.
+ *
+ * Each IOAS has a struct iommufd_tdp, idle until a device of a VM is attached to
+ * one of its HWPTs. From then on the HWPT changes between its own, private,
+ * domain and a shared one, whose table is KVM's, under the devices' DMA and with
+ * its id unchanged. It is shared when nothing has changed for a while; it steps
+ * aside for whatever a shared table can't do, before that is done.
+ *
+ * Lock order, outermost first; kvm->slots_lock may be held outside of all but
+ * the first two:
+ *   ioas->mutex
+ *     tdp_list_lock: which of them are in use
+ *       iommufd_tdp::lock
+ *         igroup->lock, iopt->domains_rwsem and what is inside of these
+ */
+#ifndef __IOMMUFD_TDP_H
+#define __IOMMUFD_TDP_H
+
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct io_pagetable;
+struct iommufd_ctx;
+struct iommufd_device;
+struct iommufd_hw_pagetable;
+struct iommufd_hwpt_paging;
+struct iommufd_ioas;
+struct tdp_share_ref;
+
+/**
+ * enum tdp_trigger - what made an HWPT change its domain
+ * @TDP_BY_QUIET: nothing has changed for a while
+ * @TDP_BY_MAP: the IOAS maps what the VM does not, or otherwise
+ * @TDP_BY_UNMAP: the IOAS maps less than the VM
+ * @TDP_BY_MEMSLOT: a memslot goes or moves over what is mapped
+ * @TDP_BY_ATTACH: a device of another VM, or of none, comes; or the last one went
+ * @TDP_BY_DIRTY: dirty tracking, which a shared domain does not have
+ * @TDP_BY_NX: the NX huge page mitigation
+ * @TDP_BY_CLAIM: user space asks for an HWPT that is the VM's table
+ * @TDP_BY_OFF: an operator wants no sharing
+ * @TDP_BY_FORCE: an operator wants it now
+ * @TDP_TRIGGERS: their number
+ */
+enum tdp_trigger {
+	TDP_BY_QUIET,
+	TDP_BY_MAP,
+	TDP_BY_UNMAP,
+	TDP_BY_MEMSLOT,
+	TDP_BY_ATTACH,
+	TDP_BY_DIRTY,
+	TDP_BY_NX,
+	TDP_BY_CLAIM,
+	TDP_BY_OFF,
+	TDP_BY_FORCE,
+	TDP_TRIGGERS,
+};
+
+/**
+ * enum tdp_reason - why there is no sharing now
+ * @TDP_SHARED: there is
+ * @TDP_SETTLING: something has changed a moment ago
+ * @TDP_NO_HWPT: no device is attached
+ * @TDP_KIND: a nesting parent, or one for PASIDs, faults or an explicit share
+ * @TDP_NO_MIRROR: the IOAS does not map just what the VM has
+ * @TDP_REFUSED: KVM or the IOMMU refused
+ * @TDP_FOREIGN: a device of another VM, or of none, is attached too
+ * @TDP_DIRTY: dirty tracking is on
+ * @TDP_OFF: an operator wants none
+ * @TDP_FORCED: an operator has ended it, until things are quiet again
+ */
+enum tdp_reason {
+	TDP_SHARED,
+	TDP_SETTLING,
+	TDP_NO_HWPT,
+	TDP_KIND,
+	TDP_NO_MIRROR,
+	TDP_REFUSED,
+	TDP_FOREIGN,
+	TDP_DIRTY,
+	TDP_OFF,
+	TDP_FORCED,
+};
+
+/**
+ * struct tdp_stats - what has happened so far
+ * @converted: successful conversions, [to_shared]
+ * @failed: conversions that failed, either way
+ * @triggers: conversions to private by what made them
+ * @last: trigger of the last one
+ * @ns: time spent, [shared], up to @since
+ * @since: when the present state began, ktime in ns
+ * @longest_ns: the longest conversion
+ */
+struct tdp_stats {
+	u64 converted[2];
+	u64 failed;
+	u64 triggers[TDP_TRIGGERS];
+	enum tdp_trigger last;
+	u64 ns[2];
+	u64 since;
+	u64 longest_ns;
+};
+
+/**
+ * struct iommufd_tdp - automatic sharing of an IOAS
+ * @lock: protects all but @item; held while an HWPT of the IOAS gets a device or
+ *	changes its domain
+ * @ictx: the IOAS's context
+ * @item: in the list of those that have a VM, protected by tdp_list_lock
+ * @ref: the VM's share, NULL until a device of a VM is attached
+ * @nb: told of what happens to the share
+ * @work: looks whether to share, once things are quiet
+ * @hwpt: the HWPT that is shared now, or NULL
+ * @seq: number of conversions, successful or not; read without the lock
+ * @off: an operator wants no sharing
+ * @reason: why there is none now
+ * @error: errno of that, or 0
+ * @pid: process that attached the first device
+ * @comm: its name
+ * @stats: what has happened so far
+ */
+struct iommufd_tdp {
+	struct mutex lock; /* protects what follows */
+	struct iommufd_ctx *ictx;
+	struct list_head item;
+	struct tdp_share_ref *ref;
+	struct notifier_block nb;
+	struct delayed_work work;
+	struct iommufd_hwpt_paging *hwpt;
+	unsigned int seq;
+	bool off;
+	enum tdp_reason reason;
+	int error;
+	pid_t pid;
+	char comm[16];
+	struct tdp_stats stats;
+};
+
+#ifdef CONFIG_IOMMU_TDP_BRIDGE
+
+/* policy.c: when to share */
+void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx);
+void iommufd_tdp_destroy(struct iommufd_ioas *ioas);
+void iommufd_tdp_device_destroy(struct iommufd_device *idev);
+int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
+			     struct iommufd_device *idev);
+void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_device *idev, bool attached);
+void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt);
+void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt);
+int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable);
+void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
+unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt);
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq);
+void iommufd_tdp_mapped(struct io_pagetable *iopt);
+void iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
+			     unsigned long last);
+
+/* status.c: what an operator sees and says */
+void iommufd_tdp_module_init(void);
+void iommufd_tdp_module_exit(void);
+
+#else
+
+static inline void iommufd_tdp_init(struct iommufd_ioas *ioas,
+				    struct iommufd_ctx *ictx)
+{
+}
+
+static inline void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
+{
+}
+
+static inline void iommufd_tdp_device_destroy(struct iommufd_device *idev)
+{
+}
+
+static inline int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
+					   struct iommufd_device *idev)
+{
+	return 0;
+}
+
+static inline void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
+					  struct iommufd_device *idev,
+					  bool attached)
+{
+}
+
+static inline void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt)
+{
+}
+
+static inline void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
+{
+}
+
+static inline int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt,
+					  bool enable)
+{
+	return 0;
+}
+
+static inline void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
+{
+}
+
+static inline unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt)
+{
+	return 0;
+}
+
+static inline bool iommufd_tdp_map_again(struct io_pagetable *iopt,
+					 unsigned int *seq)
+{
+	return false;
+}
+
+static inline void iommufd_tdp_mapped(struct io_pagetable *iopt)
+{
+}
+
+static inline void iommufd_tdp_begin_unmap(struct io_pagetable *iopt,
+					   unsigned long start,
+					   unsigned long last)
+{
+}
+
+static inline void iommufd_tdp_module_init(void)
+{
+}
+
+static inline void iommufd_tdp_module_exit(void)
+{
+}
+#endif
+
+#endif /* __IOMMUFD_TDP_H */

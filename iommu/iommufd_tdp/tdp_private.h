@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of automatic sharing have between them.
+ */
+#ifndef __IOMMUFD_TDP_PRIVATE_H
+#define __IOMMUFD_TDP_PRIVATE_H
+
+#include "../iommufd_private.h"
+
+extern struct mutex tdp_list_lock;
+extern struct list_head tdp_list;
+
+/**
+ * struct tdp_devices - what is attached to the HWPTs of an IOAS
+ * @hwpt: HWPT that could be shared: the one that is, or the first with a device
+ *	of the VM; valid as long as iommufd_tdp::lock is held
+ * @own: devices of the VM that are attached to it
+ * @foreign: others that are
+ */
+struct tdp_devices {
+	struct iommufd_hwpt_paging *hwpt;
+	unsigned int own;
+	unsigned int foreign;
+};
+
+static inline struct iommufd_ioas *tdp_ioas(struct iommufd_tdp *tdp)
+{
+	return container_of(tdp, struct iommufd_ioas, tdp);
+}
+
+/* convert.c */
+struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp);
+int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt);
+int tdp_make_private(struct iommufd_tdp *tdp);
+
+/* policy.c */
+void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
+int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
+void tdp_activate(struct iommufd_tdp *tdp);
+void tdp_kick(struct iommufd_tdp *tdp);
+
+#endif /* __IOMMUFD_TDP_PRIVATE_H */
