@@ -57,6 +57,7 @@ tree() {
 SOURCE_DIRS=(kvm/mmu_share iommu/tdp_bridge iommu/iommufd_tdp selftests)
 # shellcheck disable=SC2034
 LINKED_KERNEL_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge drivers/iommu/iommufd/tdp)
+# shellcheck disable=SC2034
 LINKED_DIRS=("${LINKED_KERNEL_DIRS[@]}" tools/testing/selftests/kvm/tdp)
 
 # Make that knows the kernel's build: quiet about git state, through ccache if it is there.

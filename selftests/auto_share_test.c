@@ -8,7 +8,6 @@
 #include "auto_vm.h"
 #include "tap.h"
 
-
 /* Waits until it has been looked at again, and is private for @reason. */
 static void expect_stays_private(const char *reason)
 {

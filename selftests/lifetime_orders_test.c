@@ -3,6 +3,7 @@
  * A VMM holds five kinds of descriptor: the VM's, its vCPUs', the device's,
  * iommufd's and the kvm-vfio device's. They are closed in every order. After
  * each close what the others still need is there, and what nobody needs is not.
+ * That is so for a share that was asked for and for one that came by itself.
  */
 #include <glob.h>
 #include <sys/ioctl.h>
@@ -13,9 +14,11 @@
 #include "share_vm.h"
 #include "sysfile.h"
 #include "tap.h"
+#include "vmm_share.h"
 
 #define MEM_SIZE	(64 * SIZE_4K)
 #define MAPPED		(16 * SIZE_4K)	/* vCPUs have the rest faulted in */
+#define SHARE_SECONDS	20
 #define WAIT_US		1000
 #define WAIT_TRIES	5000
 
@@ -41,6 +44,8 @@ struct set {
 	int second_vcpu;
 	int vm_number;		/* names the VM when the fd is closed */
 	bool open[PARTS];
+	bool by_itself;		/* nobody asked for the share */
+	size_t mapped;
 	void *mem;
 };
 
@@ -122,7 +127,7 @@ static void pre_fault(int vcpu)
 			    errno == EINTR, "KVM_PRE_FAULT_MEMORY");
 }
 
-static void make(struct set *set, const char *bdf, void *mem)
+static void make(struct set *set, bool by_itself, const char *bdf, void *mem)
 {
 	struct vfio_device_attach_iommufd_pt attach = {
 		.argsz = sizeof(attach),
@@ -131,14 +136,19 @@ static void make(struct set *set, const char *bdf, void *mem)
 	int i;
 
 	set->mem = mem;
+	set->by_itself = by_itself;
+	set->mapped = by_itself ? MEM_SIZE : MAPPED;
 	create_vm(set);
 	dev = open_device(set, bdf);
 	ioas = iommufd_ioas_alloc(set->fd[IOMMUFD]);
-	iommufd_map(set->fd[IOMMUFD], ioas, GPA_HIGH, mem, MAPPED);
-	attach.pt_id = iommufd_hwpt_alloc(set->fd[IOMMUFD], dev, ioas,
+	iommufd_map(set->fd[IOMMUFD], ioas, GPA_HIGH, mem, set->mapped);
+	attach.pt_id = by_itself ? ioas :
+		       iommufd_hwpt_alloc(set->fd[IOMMUFD], dev, ioas,
 					  HWPT_SHARED, set->fd[VM]);
 	TEST_ASSERT(!ioctl(set->fd[DEVICE], VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 			   &attach), "attach");
+	if (by_itself)
+		vmm_wait_shared(getpid(), SHARE_SECONDS);
 	pre_fault(set->fd[VCPUS]);
 	pre_fault(set->second_vcpu);
 	for (i = 0; i < PARTS; i++)
@@ -153,10 +163,14 @@ static void close_part(struct set *set, enum part part)
 	set->open[part] = false;
 }
 
-/* kvm-vfio holds the device's file, which holds iommufd's context. */
+/*
+ * kvm-vfio holds the device's file, which holds iommufd's context. An HWPT that
+ * nobody asked for goes with its device.
+ */
 static bool domain_is_needed(const struct set *set)
 {
-	return set->open[IOMMUFD] || set->open[DEVICE] || set->open[KVM_VFIO];
+	return (set->open[IOMMUFD] && !set->by_itself) || set->open[DEVICE] ||
+	       set->open[KVM_VFIO];
 }
 
 /* vCPUs and kvm-vfio hold the VM, as does the table that the domain needs. */
@@ -180,7 +194,7 @@ static void read_state(const struct set *set,
 	leak_counts_read(&now);
 	state->domain = now.domains > before->domains;
 	state->vm = mmu_share_read_fd(getpid(), set->vm_number, &info);
-	state->shared = info.shared && info.pinned_bytes == MAPPED;
+	state->shared = info.shared && info.pinned_bytes == set->mapped;
 }
 
 /* What is not needed may go a moment later; what is needed must be there. */
@@ -208,7 +222,8 @@ static void expect_what_is_needed(const struct set *set,
 		  now.shared ? "share " : "", now.vm ? "VM" : "");
 }
 
-static void close_in_order(const enum part *order, const char *bdf, void *mem)
+static void close_in_order(const enum part *order, bool by_itself,
+			   const char *bdf, void *mem)
 {
 	struct leak_counts before;
 	char text[128] = "";
@@ -216,7 +231,7 @@ static void close_in_order(const enum part *order, const char *bdf, void *mem)
 	int i;
 
 	leak_counts_read(&before);
-	make(&set, bdf, mem);
+	make(&set, by_itself, bdf, mem);
 	expect_what_is_needed(&set, &before, "all open");
 	for (i = 0; i < PARTS; i++) {
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
@@ -228,14 +243,15 @@ static void close_in_order(const enum part *order, const char *bdf, void *mem)
 }
 
 /* All orders that begin as @order does, up to @nr. */
-static unsigned int walk(enum part *order, int nr, const char *bdf, void *mem)
+static unsigned int walk(enum part *order, int nr, bool by_itself,
+			 const char *bdf, void *mem)
 {
 	unsigned int walked = 0;
 	enum part part;
 	int i;
 
 	if (nr == PARTS) {
-		close_in_order(order, bdf, mem);
+		close_in_order(order, by_itself, bdf, mem);
 		return 1;
 	}
 	for (part = 0; part < PARTS; part++) {
@@ -244,63 +260,54 @@ static unsigned int walk(enum part *order, int nr, const char *bdf, void *mem)
 		if (i < nr)
 			continue;
 		order[nr] = part;
-		walked += walk(order, nr + 1, bdf, mem);
+		walked += walk(order, nr + 1, by_itself, bdf, mem);
 	}
 	return walked;
 }
 
-static void closed_first(enum part part)
+struct closing {
+	enum part first;
+	bool by_itself;
+};
+
+static void closed_first(const void *arg)
 {
-	enum part order[PARTS] = { part };
+	const struct closing *c = arg;
+	enum part order[PARTS] = { c->first };
 	char bdf[BDF_LEN];
 	void *mem;
 
+	if (c->by_itself)
+		vmm_share_require();
 	TEST_ASSERT(vfio_dev_find(bdf, EDU_VENDOR, EDU_DEVICE, 0), "no edu");
 	mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	TEST_ASSERT(mem != MAP_FAILED, "mmap");
-	TEST_ASSERT_EQ(walk(order, 1, bdf, mem), 24);
+	TEST_ASSERT_EQ(walk(order, 1, c->by_itself, bdf, mem), 24);
 	expect_fresh_share_works();
 }
 
-static void vm_first(void)
-{
-	closed_first(VM);
-}
-
-static void vcpus_first(void)
-{
-	closed_first(VCPUS);
-}
-
-static void device_first(void)
-{
-	closed_first(DEVICE);
-}
-
-static void iommufd_first(void)
-{
-	closed_first(IOMMUFD);
-}
-
-static void kvm_vfio_first(void)
-{
-	closed_first(KVM_VFIO);
-}
+#define FIRST(what, part)						\
+	{ "asked for: " what " first, the others in every order",	\
+	  .run_with = closed_first, .arg = &closings[part][0] },	\
+	{ "by itself: " what " first, the others in every order",	\
+	  .run_with = closed_first, .arg = &closings[part][1] }
 
 int main(void)
 {
+	static const struct closing closings[PARTS][2] = {
+		[VM] = { { VM, false }, { VM, true } },
+		[VCPUS] = { { VCPUS, false }, { VCPUS, true } },
+		[DEVICE] = { { DEVICE, false }, { DEVICE, true } },
+		[IOMMUFD] = { { IOMMUFD, false }, { IOMMUFD, true } },
+		[KVM_VFIO] = { { KVM_VFIO, false }, { KVM_VFIO, true } },
+	};
 	static const struct tap_case cases[] = {
-		{ "the VM is closed first, the others in every order",
-		  vm_first },
-		{ "the vCPUs are closed first, the others in every order",
-		  vcpus_first },
-		{ "the device is closed first, the others in every order",
-		  device_first },
-		{ "iommufd is closed first, the others in every order",
-		  iommufd_first },
-		{ "kvm-vfio is closed first, the others in every order",
-		  kvm_vfio_first },
+		FIRST("the VM is closed", VM),
+		FIRST("the vCPUs are closed", VCPUS),
+		FIRST("the device is closed", DEVICE),
+		FIRST("iommufd is closed", IOMMUFD),
+		FIRST("kvm-vfio is closed", KVM_VFIO),
 	};
 
 	share_vm_require(true);

@@ -13,25 +13,26 @@
 #include "../../iommu-priv.h"
 #include "tdp_private.h"
 
-/* The next group of a context from *@id on, with a reference, or NULL. */
+/*
+ * The group of a context that follows @igroup, or the first, with a reference in
+ * exchange for that of @igroup. NULL behind the last.
+ */
 static struct iommufd_group *next_group(struct iommufd_ctx *ictx,
-					unsigned long *id)
+					struct iommufd_group *igroup)
 {
-	struct iommufd_group *igroup;
+	unsigned long id = igroup ? iommu_group_id(igroup->group) + 1 : 0;
+	struct iommufd_group *next;
 
-	guard(spinlock)(&ictx->groups.xa_lock);
-
-	xa_for_each_start(&ictx->groups, *id, igroup, *id) {
-		if (kref_get_unless_zero(&igroup->ref))
-			return igroup;
+	scoped_guard(spinlock, &ictx->groups.xa_lock) {
+		xa_for_each_start(&ictx->groups, id, next, id) {
+			if (kref_get_unless_zero(&next->ref))
+				break;
+		}
 	}
-	return NULL;
+	if (igroup)
+		iommufd_put_group(igroup);
+	return next;
 }
-
-/* For every group of a context, with a reference that the loop drops. */
-#define for_each_group(ictx, igroup, id)				\
-	for ((id) = 0; ((igroup) = next_group(ictx, &(id)));		\
-	     iommufd_put_group(igroup), (id)++)
 
 /* What a group is attached to. igroup->lock is held. */
 static struct iommufd_attach *group_attach(struct iommufd_group *igroup)
@@ -80,7 +81,6 @@ struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp)
 {
 	struct tdp_devices found = { .hwpt = tdp->hwpt };
 	struct iommufd_group *igroup;
-	unsigned long id;
 	int pass;
 
 	lockdep_assert_held(&tdp->lock);
@@ -89,7 +89,8 @@ struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp)
 	for (pass = 0; pass < 2; pass++) {
 		found.own = 0;
 		found.foreign = 0;
-		for_each_group(tdp->ictx, igroup, id) {
+		for (igroup = next_group(tdp->ictx, NULL); igroup;
+		     igroup = next_group(tdp->ictx, igroup)) {
 			guard(mutex)(&igroup->lock);
 			count_devices(tdp, group_attach(igroup), &found);
 		}
@@ -106,9 +107,9 @@ static struct iommu_domain *alloc_shared(struct iommufd_tdp *tdp,
 	struct iommufd_attach *attach;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
-	unsigned long id;
 
-	for_each_group(tdp->ictx, igroup, id) {
+	for (igroup = next_group(tdp->ictx, NULL); igroup;
+	     igroup = next_group(tdp->ictx, igroup)) {
 		unsigned long dev_id = 0;
 
 		guard(mutex)(&igroup->lock);
@@ -142,10 +143,10 @@ static int reattach(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	struct iommufd_attach *attach;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
-	unsigned long id;
 	int rc = 0;
 
-	for_each_group(tdp->ictx, igroup, id) {
+	for (igroup = next_group(tdp->ictx, NULL); igroup;
+	     igroup = next_group(tdp->ictx, igroup)) {
 		unsigned long dev_id = 0;
 
 		guard(mutex)(&igroup->lock);

@@ -33,7 +33,7 @@ static const struct {
 	{ -EROFS,
 	  "its memslot is read-only; map it without IOMMU_IOAS_MAP_WRITEABLE" },
 	{ -EACCES,
-	  "one entry can't let the guest write and the device only read, or only write; map it readable and writeable" },
+	  "one entry can't let only the guest read and write; map it readable and writeable" },
 	{ -EMEDIUMTYPE,
 	  "its memslot is of guest_memfd, which takes pages back; use other memory" },
 	{ -ERANGE, "beyond the CPU's address bits; map it lower" },
@@ -69,7 +69,7 @@ static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	else
 		ret = ref->share->ops->map(ref->share, iova, paddr, len, prot,
 					   mapped);
-	if (ret && tdp->verbose)
+	if (ret && tdp->asked)
 		log_refusal(iova + *mapped - before, ret);
 	return ret;
 }
@@ -106,7 +106,7 @@ static void tdp_deinit(struct pt_iommu *iommu_table)
 	/* The tables are the hypervisor's, which frees them when it likes. */
 	ref->share->ops->unbind(ref->share);
 	/* Whoever had to do without the share for this one may have it again. */
-	if (tdp->verbose)
+	if (tdp->asked)
 		blocking_notifier_call_chain(&ref->share->events, TDP_CHANGED,
 					     NULL);
 	tdp_bridge_put(ref);
@@ -186,7 +186,7 @@ EXPORT_SYMBOL_GPL(tdp_bridge_init_amdv1);
  * tdp_bridge_bind() - Make a share's table the domain's
  * @domain: from a driver that was asked for %IOMMU_HWPT_ALLOC_KVM_TDP
  * @ref: the share; the domain takes a reference of its own
- * @verbose: user space asked for it: say in the log what to do if it fails, here
+ * @asked: user space asked for it: say in the log what to do if it fails, here
  *	and when a map is refused, and take the table away from those who share it
  *	of their own accord
  *
@@ -195,7 +195,7 @@ EXPORT_SYMBOL_GPL(tdp_bridge_init_amdv1);
  * domain has it, or the provider's errno for what stands in the way.
  */
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
-		    bool verbose)
+		    bool asked)
 {
 	struct pt_iommu *iommu_table = iommupt_from_domain(domain);
 	struct tdp_table_info info;
@@ -213,29 +213,29 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 	table_bits = PAGE_SHIFT + 9 * info.levels;
 
 	if (info.format != tdp->format || (info.pgsizes & ~tdp->pgsizes)) {
-		if (verbose)
+		if (asked)
 			pr_warn_ratelimited("the IOMMU walks another format or other page sizes than the CPU; use an ordinary HWPT\n");
 		return -ENODEV;
 	}
 	if (table_bits > tdp->va_bits) {
-		if (verbose)
+		if (asked)
 			pr_warn_ratelimited("the IOMMU walks %u address bits, the VM's table has %u; use an ordinary HWPT\n",
 					    tdp->va_bits, table_bits);
 		return -ENODEV;
 	}
 
-	if (verbose)
+	if (asked)
 		blocking_notifier_call_chain(&ref->share->events, TDP_CLAIMED,
 					     NULL);
-	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp, verbose);
-	if (ret == -EBUSY && verbose)
+	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp, asked);
+	if (ret == -EBUSY && asked)
 		pr_warn_ratelimited("the VM's table is another HWPT's; attach the device to that one\n");
 	if (ret)
 		return ret;
 
 	tdp_bridge_hold(ref);
 	tdp->ref = ref;
-	tdp->verbose = verbose;
+	tdp->asked = asked;
 	tdp->pgsizes = info.pgsizes;
 
 	/*

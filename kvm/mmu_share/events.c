@@ -119,7 +119,7 @@ void __mmu_share_changed(struct kvm *kvm)
 	mmu_share_tell(kvm, TDP_CHANGED);
 }
 
-/* Whether a memslot is a device's registers, say, which nobody need map for DMA. */
+/* Whether a memslot is memory, or registers, which nobody need map for DMA. */
 static bool slot_is_memory(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
 	struct vm_area_struct *vma;
@@ -127,7 +127,12 @@ static bool slot_is_memory(struct kvm *kvm, const struct kvm_memory_slot *slot)
 	guard(mmap_read_lock)(kvm->mm);
 
 	vma = vma_lookup(kvm->mm, slot->userspace_addr);
-	return vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP));
+	if (!vma)
+		return false;
+	if (!(vma->vm_flags & (VM_IO | VM_PFNMAP)))
+		return true;
+	mmu_share_fault_in(kvm->mm, slot);
+	return false;
 }
 
 /**

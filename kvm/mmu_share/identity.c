@@ -105,6 +105,37 @@ static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
 }
 
 /**
+ * mmu_share_fault_in() - Have the host map a device's registers
+ * @mm: the VM's
+ * @slot: memslot of the registers
+ *
+ * The host maps them as they are touched. mmu_share_check_identity() must find
+ * them mapped: it can't get them as pages, nor fault them in under its caller's
+ * locks. While the device's memory is disabled they are not there.
+ *
+ * Context: mmap_lock held for read, may be dropped and taken again; may sleep.
+ */
+void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot)
+{
+	unsigned long hva = slot->userspace_addr;
+	unsigned long end = hva + slot->npages * PAGE_SIZE;
+	kvm_pfn_t pfn;
+	u64 mapped;
+
+	for (; hva < end; hva += mapped * PAGE_SIZE) {
+		bool unlocked;
+
+		mapped = host_walk(mm, hva, true, &pfn);
+		if (mapped)
+			continue;
+		if (fixup_user_fault(mm, hva, FAULT_FLAG_WRITE, &unlocked))
+			return;
+		mapped = 1;
+		cond_resched();
+	}
+}
+
+/**
  * mmu_share_check_identity() - Check that a memslot maps given pages
  * @kvm: the VM
  * @slot: memslot that holds all of the range

@@ -302,9 +302,16 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 	readonly = p.slot->flags & KVM_MEM_READONLY;
 	if (p.access.write && readonly)
 		return -EROFS;
-	/* One entry can't let the guest write and the device only read. */
-	if (!(prot & IOMMU_READ) || (!p.access.write && !readonly))
+	/*
+	 * One entry can't let the guest write and the device only read. Where
+	 * nobody asked for one, the device may write to this memory of the VM
+	 * too: QEMU maps PAM's shadow of the firmware like that, which it lets
+	 * the guest write.
+	 */
+	if (!(prot & IOMMU_READ) ||
+	    (!p.access.write && !readonly && share->asked))
 		return -EACCES;
+	p.access.write = !readonly;
 
 	if (p.access.host_mmio) {
 		/* As kvm_track_host_mmio_mapping() does. */

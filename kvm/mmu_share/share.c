@@ -255,7 +255,7 @@ static void mmu_share_unbind(struct tdp_share *handle)
 
 static int mmu_share_bind(struct tdp_share *handle,
 			  const struct tdp_sink_ops *ops, void *sink,
-			  bool verbose)
+			  bool asked)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	int ret = 0;
@@ -265,11 +265,12 @@ static int mmu_share_bind(struct tdp_share *handle,
 			return -EBUSY;
 		share->sink_ops = ops;
 		share->sink = sink;
+		share->asked = asked;
 	}
 
 	/* Counted first, so that either we see the mitigation or it sees us. */
 	atomic_inc(&mmu_shares_bound);
-	ret = mmu_share_refuse(share->kvm, 0, verbose);
+	ret = mmu_share_refuse(share->kvm, 0, asked);
 	if (ret)
 		mmu_share_unbind(handle);
 	return ret;

@@ -32,6 +32,7 @@
  *	whoever finds nothing to flush knows that it has been flushed
  * @sink_ops: where flushes go, NULL without a bound domain
  * @sink: its argument
+ * @asked: user space asked for the share, and is told of what it can't have
  * @first: first gfn that the IOTLB may hold stale, > @last when there is none
  * @last: last such gfn
  * @tables: tables were unlinked since the last flush
@@ -54,6 +55,7 @@ struct kvm_mmu_share {
 	spinlock_t flush_lock; /* protects the fields down to @tables */
 	const struct tdp_sink_ops *sink_ops;
 	void *sink;
+	bool asked;
 	gfn_t first;
 	gfn_t last;
 	bool tables;
@@ -115,6 +117,8 @@ int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
 			     kvm_pfn_t pfn, u64 npages,
 			     const struct mmu_share_access *access);
+
+void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot);
 
 /* populate.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,

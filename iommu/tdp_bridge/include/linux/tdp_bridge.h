@@ -121,7 +121,9 @@ struct tdp_sink_ops {
  * @activate: Make the vCPUs walk the table too, if they do not yet. May sleep,
  *	takes kvm->slots_lock.
  * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY, or the
- *	errno of what stands in the way since @get. @verbose: as there. May sleep.
+ *	errno of what stands in the way since @get. @asked: user space wants just
+ *	this, so log what is wrong and refuse what one entry can't say; else no
+ *	log, and devices may write where the guest may. May sleep.
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
  * @table: Describe the table. Any context.
  * @map: Populate [@gpa, @gpa + @len), bytes, page aligned, with @paddr onwards
@@ -129,14 +131,16 @@ struct tdp_sink_ops {
  *	*@mapped, also on error. May sleep. Returns 0 or: -ENOENT no memslot,
  *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
  *	-EACCES permissions that one entry can't give to the CPU and not to the
- *	device, -EMEDIUMTYPE memory that the hypervisor may take back though it is
+ *	device, or no read permission, -EMEDIUMTYPE memory that the hypervisor may take back though it is
  *	pinned, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
  * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
  *	have been flushed on return. Never fails. May sleep.
  * @unpin: Unpin [@gpa, @gpa + @len) and leave to the CPUs what the host still
  *	maps there. No IOMMU may walk the table any more. Never fails. May sleep.
  * @memory: Call @fn for each range, bytes, of guest memory that the guest may
- *	write, until it returns something else than 0, and return that. May sleep.
+ *	write, until it returns something else than 0, and return that. Sees to it
+ *	that the host has registers mapped which @map may be called with. May
+ *	sleep.
  * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
  *	pinned. Any context, no locks.
  */
@@ -147,7 +151,7 @@ struct tdp_provider_ops {
 	void (*put)(struct tdp_share *share);
 	void (*activate)(struct tdp_share *share);
 	int (*bind)(struct tdp_share *share, const struct tdp_sink_ops *ops,
-		    void *sink, bool verbose);
+		    void *sink, bool asked);
 	void (*unbind)(struct tdp_share *share);
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
 	int (*map)(struct tdp_share *share, u64 gpa, phys_addr_t paddr, u64 len,
@@ -168,7 +172,7 @@ struct tdp_provider_ops {
  * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
  * @format: the entry format that the IOMMU walks
  * @failed: a flush has failed and devices have been cut off; for good
- * @verbose: user space asked for the share and is told in the log why it does not
+ * @asked: user space asked for the share and is told in the log why it does not
  *	get what it asks for
  * @leave: what is unmapped stays mapped for the CPUs, see tdp_bridge_leave()
  *
@@ -185,7 +189,7 @@ struct tdp_domain {
 	unsigned long pgsizes;
 	enum tdp_format format;
 	bool failed;
-	bool verbose;
+	bool asked;
 	bool leave;
 };
 
@@ -204,7 +208,7 @@ int tdp_bridge_memory(struct tdp_share_ref *ref,
 		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
 void tdp_bridge_activate(struct tdp_share_ref *ref);
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
-		    bool verbose);
+		    bool asked);
 void tdp_bridge_leave(struct iommu_domain *domain, bool leave);
 
 int tdp_bridge_refuse_flags(u32 flags);
@@ -232,7 +236,7 @@ static inline void tdp_bridge_activate(struct tdp_share_ref *ref)
 }
 
 static inline int tdp_bridge_bind(struct iommu_domain *domain,
-				  struct tdp_share_ref *ref, bool verbose)
+				  struct tdp_share_ref *ref, bool asked)
 {
 	return -EOPNOTSUPP;
 }

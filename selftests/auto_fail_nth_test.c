@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each allocation of a conversion fails once, in turn. Either it is got by
+ * without, or nothing has changed and the next attempt goes well. Devices reach
+ * what the IOAS maps all the time, and never more.
+ */
+#include "auto_vm.h"
+#include "dma_page.h"
+#include "fail_nth.h"
+#include "fail_sweep.h"
+#include "sysfile.h"
+#include "tap.h"
+
+#define QUIET_MS	"/sys/module/iommufd/parameters/tdp_quiet_ms"
+#define OTHER_SLOT	(TEST_SLOT + 1)
+#define OTHER_GPA	(GPA_HIGH + SIZE_1G)
+
+struct aside {
+	struct auto_vm a;
+	struct guest_mem other;
+};
+
+struct conversion {
+	/* Makes it ready; what the step is to change is as said then. */
+	void (*prepare)(struct aside *w);
+	int (*run)(struct aside *w);
+	/* After a failure, and after it went well. */
+	void (*verify_failed)(struct aside *w);
+	void (*verify)(struct aside *w);
+};
+
+/* Nothing happens but what the test does. */
+static void never_by_itself(void)
+{
+	TEST_ASSERT(sysfile_write(QUIET_MS, "3600000"), "write " QUIET_MS);
+}
+
+static void by_itself(void)
+{
+	sysfile_write(QUIET_MS, "100");
+}
+
+static void share(struct aside *w)
+{
+	vmm_share_control(getpid(), "share");
+	auto_vm_expect_shared(&w->a);
+}
+
+static void setup(struct aside *w)
+{
+	auto_vm_create_detached(&w->a);
+	auto_vm_attach(&w->a, AUTO_HWPT);
+	auto_vm_map_slot0(&w->a);
+	share_vm_map(&w->a.s, &w->a.mem);
+	guest_mem_add(&w->other, w->a.s.vm, OTHER_SLOT, BACKING_4K, OTHER_GPA,
+		      SIZE_2M);
+	share_vm_map(&w->a.s, &w->other);
+}
+
+/*
+ * Every attempt has a VM of its own, as tables that one has made stay. What
+ * fails in it must leave a VM that can still do all.
+ */
+static void fail_each(const struct conversion *c)
+{
+	unsigned int nth, failed = 0;
+	struct aside w;
+	bool hit;
+	int r;
+
+	vmm_share_require();
+	if (!fault_injection_setup())
+		tap_skip_case("this kernel can't fail on demand");
+	never_by_itself();
+
+	for (nth = 1; ; nth++) {
+		setup(&w);
+		if (c->prepare)
+			c->prepare(&w);
+
+		fail_nth_arm(nth);
+		r = c->run(&w);
+		hit = fail_nth_disarm();
+
+		if (r) {
+			TEST_ASSERT(hit, "failed by itself: %s", strerror(-r));
+			failed++;
+			c->verify_failed(&w);
+			r = c->run(&w);
+			TEST_ASSERT(!r, "the next attempt failed: %s",
+				    strerror(-r));
+		}
+		c->verify(&w);
+		auto_vm_destroy(&w.a);
+		/* Or the next VM, of the same pid and fd, has no debugfs. */
+		wait_until_nothing_shared();
+		if (!hit)
+			break;
+	}
+	by_itself();
+	TEST_ASSERT(nth > 1, "nothing to fail");
+	ksft_print_msg("%u allocations, %u of them needed\n", nth - 1, failed);
+}
+
+static int say_share(struct aside *w)
+{
+	return __vmm_share_control(getpid(), "share");
+}
+
+static int say_private(struct aside *w)
+{
+	return __vmm_share_control(getpid(), "private");
+}
+
+static void is_shared(struct aside *w)
+{
+	auto_vm_expect_shared(&w->a);
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+}
+
+static void is_private(struct aside *w)
+{
+	auto_vm_expect_private(&w->a);
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+}
+
+static void becoming_shared(void)
+{
+	static const struct conversion c = {
+		.run = say_share,
+		.verify_failed = is_private,
+		.verify = is_shared,
+	};
+
+	fail_each(&c);
+}
+
+static void becoming_private(void)
+{
+	static const struct conversion c = {
+		.prepare = share,
+		.run = say_private,
+		.verify_failed = is_shared,
+		.verify = is_private,
+	};
+
+	fail_each(&c);
+}
+
+static int delete_memslot(struct aside *w)
+{
+	if (__vm_set_user_memory_region(w->a.s.vm, OTHER_SLOT, 0, OTHER_GPA, 0,
+					NULL))
+		return -errno;
+	return 0;
+}
+
+static void memslot_goes(void)
+{
+	static const struct conversion c = {
+		.prepare = share,
+		.run = delete_memslot,
+		.verify_failed = is_shared,
+		.verify = is_private,
+	};
+
+	fail_each(&c);
+}
+
+/* Without memory to step aside it is done all the same. */
+static int unmap_other(struct aside *w)
+{
+	return __iommufd_unmap(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA,
+			       w->other.size);
+}
+
+static void is_unmapped(struct aside *w)
+{
+	dma_expect_reached(&w->a.testdev, &w->other, false);
+	dma_expect_reached(&w->a.testdev, &w->a.mem, true);
+
+	share_vm_map(&w->a.s, &w->other);
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+	share(w);
+}
+
+static void unmap(void)
+{
+	static const struct conversion c = {
+		.prepare = share,
+		.run = unmap_other,
+		.verify_failed = is_shared,
+		.verify = is_unmapped,
+	};
+
+	fail_each(&c);
+}
+
+/* The VM has nothing there, so that it is a private table's to map. */
+static int map_beside(struct aside *w)
+{
+	return __iommufd_map(w->a.s.iommufd, w->a.s.ioas, IOAS_MAP_RW,
+			     OTHER_GPA + SIZE_1G, w->other.hva, w->other.size);
+}
+
+static void nothing_beside(struct aside *w)
+{
+	TEST_ASSERT(!testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, 64),
+		    "DMA to a map that failed");
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+	dma_expect_reached(&w->a.testdev, &w->a.mem, true);
+}
+
+static void mapped_beside(struct aside *w)
+{
+	TEST_ASSERT(testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, 64),
+		    "no DMA to what was mapped");
+	auto_vm_expect_private(&w->a);
+}
+
+static void map(void)
+{
+	static const struct conversion c = {
+		.prepare = share,
+		.run = map_beside,
+		.verify_failed = nothing_beside,
+		.verify = mapped_beside,
+	};
+
+	fail_each(&c);
+}
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "while it becomes shared", becoming_shared, .timeout = 180 },
+		{ "while it becomes private", becoming_private, .timeout = 180 },
+		{ "while it steps aside for a memslot", memslot_goes,
+		  .timeout = 180 },
+		{ "while it steps aside for an unmap", unmap, .timeout = 180 },
+		{ "while it steps aside for a map", map, .timeout = 180 },
+	};
+
+	share_vm_require(true);
+	return tap_run(cases, ARRAY_SIZE(cases));
+}
