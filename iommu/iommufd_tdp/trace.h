@@ -10,6 +10,18 @@
 
 #include <linux/tracepoint.h>
 
+/* So that perf and others can tell the names from the event's format. */
+TRACE_DEFINE_ENUM(TDP_BY_QUIET);
+TRACE_DEFINE_ENUM(TDP_BY_MAP);
+TRACE_DEFINE_ENUM(TDP_BY_UNMAP);
+TRACE_DEFINE_ENUM(TDP_BY_MEMSLOT);
+TRACE_DEFINE_ENUM(TDP_BY_ATTACH);
+TRACE_DEFINE_ENUM(TDP_BY_DIRTY);
+TRACE_DEFINE_ENUM(TDP_BY_NX);
+TRACE_DEFINE_ENUM(TDP_BY_CLAIM);
+TRACE_DEFINE_ENUM(TDP_BY_OFF);
+TRACE_DEFINE_ENUM(TDP_BY_FORCE);
+
 #define show_tdp_trigger(trigger)		\
 	__print_symbolic(trigger,		\
 		{ TDP_BY_QUIET,   "quiet" },	\

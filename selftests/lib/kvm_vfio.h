@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Opens a device as VMMs do: its file is given to kvm-vfio before it is bound. */
+/* Makes a VM's kvm-vfio device, by which VFIO learns of the VM. */
 #ifndef TDP_SELFTEST_KVM_VFIO_H
 #define TDP_SELFTEST_KVM_VFIO_H
 
-#include "vfio_dev.h"
-
 /*
- * The VM's kvm-vfio device, for any number of files. It holds the VM and these
- * files: close it before the devices.
+ * For any number of devices, see vfio_dev_open_in_vm(). It holds the VM and the
+ * devices' files: close it before the devices.
  */
 int kvm_vfio_create(int vm_fd);
-
-/* Bound to @iommufd, which thereby learns of the VM; without its BAR. */
-void kvm_vfio_open_dev(int kvm_vfio, struct vfio_dev *dev, const char *bdf,
-		       int iommufd);
 
 #endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What every bench program takes from its command line, and prints. */
+#include <getopt.h>
+
+#include "options.h"
+
+#define MIB (1ULL << 20)
+
+static void usage(const char *name, const char *what, int status)
+{
+	printf("usage: %s [-b 4K|2M|1G] [-m MIB] [-d DEVICES] [-r REPEATS] [-n COUNT]\n\t[-k shared|separate]\n%s",
+	       name, what);
+	exit(status);
+}
+
+void options_parse(struct options *o, int argc, char **argv, const char *what)
+{
+	int c;
+
+	o->only = BOTH_KINDS;
+	/* Whoever reads it may not wait for the end. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((c = getopt(argc, argv, "b:m:d:r:n:k:h")) != -1) {
+		switch (c) {
+		case 'b':
+			if (!bench_backing_parse(optarg, &o->backing))
+				usage(argv[0], what, 2);
+			break;
+		case 'm':
+			o->size = strtoull(optarg, NULL, 0) * MIB;
+			break;
+		case 'd':
+			o->devices = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			o->repeats = strtoul(optarg, NULL, 0);
+			break;
+		case 'n':
+			o->count = strtoul(optarg, NULL, 0);
+			break;
+		case 'k':
+			o->only = !strcmp(optarg, "shared") ? HWPT_SHARED :
+							      HWPT_ORDINARY;
+			break;
+		case 'h':
+			usage(argv[0], what, 0);
+			break;
+		default:
+			usage(argv[0], what, 2);
+		}
+	}
+}
+
+void print_sample(const struct options *o, const char *figure,
+		  enum hwpt_kind kind, __u64 value)
+{
+	printf("sample %s %s %llu %u %s %llu\n", figure,
+	       bench_backing_name(o->backing), o->size / MIB, o->devices,
+	       kind == HWPT_SHARED ? "shared" : "separate", value);
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * perf/conversions.bt says what happened: every conversion of a VM as the VM's
+ * own list counts them, every IOTLB flush as a trace buffer has it.
+ */
+#include <sys/stat.h>
+
+#include "auto_vm.h"
+#include "json.h"
+#include "operator.h"
+#include "sysfile.h"
+#include "tap.h"
+#include "trace.h"
+
+#define CONVERT		"iommufd_tdp/iommufd_tdp_convert"
+#define FLUSH		"tdp_bridge/tdp_bridge_flush"
+#define FORMAT		"/sys/kernel/tracing/events/" CONVERT "/format"
+
+#define HEADERS		"/tmp/tdp-headers"
+#define BPFTRACE_LIMIT	240	/* seconds: it compiles on an emulated CPU */
+#define WAIT_US		10000
+#define CASE_LIMIT	600
+
+#define CYCLES		5
+#define QUIET_NEVER	"3600000"	/* milliseconds: longer than any test */
+#define NO_MEMORY	(64 * SIZE_1G)	/* a GPA without a memslot */
+#define MEM_SIZE	(2 * SIZE_2M)
+#define MAX_EVENTS	4096
+
+static const char * const triggers[] = {
+	"map", "unmap", "memslot", "attach", "dirty", "nx", "claim", "off",
+	"forced",
+};
+
+static char text[COMMAND_TEXT];
+
+struct flushes {
+	unsigned long ranges, kb, domains;
+};
+
+/* What the script's lines say of one process. */
+struct shown {
+	unsigned int shared, private, failed;
+	unsigned int by[ARRAY_SIZE(triggers)];
+	unsigned long long longest_us;
+};
+
+/*
+ * bpftrace takes the types in a tracepoint's fields from the kernel's BTF, or,
+ * where there is none as on the emulated host, from this header.
+ */
+static void write_headers(void)
+{
+	FILE *f;
+
+	mkdir(HEADERS, 0755);
+	mkdir(HEADERS "/linux", 0755);
+	f = fopen(HEADERS "/linux/types.h", "we");
+	TEST_ASSERT(f, "open " HEADERS "/linux/types.h");
+	fputs("typedef _Bool bool; typedef unsigned char u8;\n"
+	      "typedef unsigned int u32; typedef unsigned long long u64;\n"
+	      "typedef int pid_t;\n", f);
+	fclose(f);
+}
+
+/* Returns when it misses nothing any more. */
+static void script_start(struct command *c, const char *pid)
+{
+	char script[PATH_MAX];
+	const char * const argv[] = {
+		"bpftrace", "-B", "line", "-I", HEADERS, script, pid, NULL
+	};
+	unsigned int left;
+
+	write_headers();
+	command_path(script, sizeof(script), "conversions.bt");
+	command_start(c, argv);
+	for (left = BPFTRACE_LIMIT * (1000000 / WAIT_US); left; left--) {
+		command_output(c, text);
+		if (strstr(text, "\nTracing"))
+			return;
+		if (!command_running(c))
+			break;
+		usleep(WAIT_US);
+	}
+	command_errors(c, text);
+	TEST_FAIL("bpftrace does not trace: %s", text);
+}
+
+/* Leaves what it printed in @text. */
+static void script_end(struct command *c)
+{
+	int status;
+
+	kill(c->pid, SIGINT);
+	status = command_wait(c, BPFTRACE_LIMIT);
+	command_errors(c, text);
+	TEST_ASSERT(!status && !*text, "bpftrace: status %d, %s", status, text);
+	command_output(c, text);
+	command_close(c);
+	TEST_ASSERT(!strstr(text, "Lost"), "%s", text);
+}
+
+static unsigned int trigger_index(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(triggers); i++)
+		if (!strcmp(name, triggers[i]))
+			break;
+	return i;
+}
+
+/* "18:42:39     812     3 private  forced          234  ok" */
+static void read_shown(struct shown *s, pid_t wanted)
+{
+	char to[16], trigger[16], result[16];
+	unsigned long long us;
+	unsigned int hwpt, i;
+	const char *line;
+	int pid;
+
+	memset(s, 0, sizeof(*s));
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%*d:%*d:%*d %d %u %15s %15s %llu %15s", &pid,
+			   &hwpt, to, trigger, &us, result) != 6)
+			continue;
+		if (pid != wanted)
+			continue;
+		TEST_ASSERT(hwpt, "no HWPT in %.70s", line);
+		if (strcmp(result, "ok")) {
+			s->failed++;
+			continue;
+		}
+		s->longest_us = max(s->longest_us, us);
+		if (!strcmp(to, "shared")) {
+			s->shared++;
+			continue;
+		}
+		TEST_ASSERT(!strcmp(to, "private"), "%.70s", line);
+		s->private++;
+		i = trigger_index(trigger);
+		TEST_ASSERT(i < ARRAY_SIZE(triggers), "%.70s", line);
+		s->by[i]++;
+	}
+}
+
+/* The last line of that kind: the script's own sums. */
+static const char *last_line(const char *begins)
+{
+	const char *line, *found = NULL;
+
+	for (line = text; (line = strstr(line, begins)); line++)
+		found = line;
+	TEST_ASSERT(found, "no \"%s\" in: %s", begins, text);
+	return found;
+}
+
+static void expect_sums(const struct shown *s)
+{
+	unsigned int shared, private, failed;
+
+	TEST_ASSERT(sscanf(last_line("\nconversions: "),
+			   " conversions: %u to shared, %u to private, %u failed",
+			   &shared, &private, &failed) == 3, "%s", text);
+	TEST_ASSERT_EQ(shared, s->shared);
+	TEST_ASSERT_EQ(private, s->private);
+	TEST_ASSERT_EQ(failed, s->failed);
+}
+
+/* Each bar counts some conversions, "[512, 1K)  3" or "[1]  3": all of them. */
+static void expect_histogram(const char *title, unsigned int conversions)
+{
+	const char *line = strchr(last_line(title) + 1, '\n');
+	unsigned int sum = 0;
+
+	for (; line && line[1] == '['; line = strchr(line + 1, '\n')) {
+		line = strpbrk(line, ")]");
+		TEST_ASSERT(line, "a bar without an end: %s", text);
+		sum += strtoul(line + 1, NULL, 10);
+	}
+	TEST_ASSERT_EQ(sum, conversions);
+}
+
+static void expect_as_listed(const struct shown *s, pid_t pid)
+{
+	char key[32];
+	unsigned int i;
+
+	TEST_ASSERT_EQ(s->shared, operator_get_number(pid, "to_shared"));
+	TEST_ASSERT_EQ(s->private, operator_get_number(pid, "to_private"));
+	TEST_ASSERT_EQ(s->failed, operator_get_number(pid, "failed"));
+	TEST_ASSERT_EQ(s->longest_us,
+		       operator_get_number(pid, "longest_ns") / 1000);
+	for (i = 0; i < ARRAY_SIZE(triggers); i++) {
+		snprintf(key, sizeof(key), "triggers.%s", triggers[i]);
+		TEST_ASSERT(s->by[i] == operator_get_number(pid, key),
+			    "%s: shown %u times, listed %llu times",
+			    triggers[i], s->by[i],
+			    operator_get_number(pid, key));
+	}
+}
+
+static void conversions_add_up(void)
+{
+	struct command ours, others;
+	pid_t pid = getpid();
+	char number[16];
+	struct auto_vm a;
+	struct shown s;
+	void *page;
+	int i;
+
+	/* Before there is a VM, so that the first conversion is seen too. */
+	snprintf(number, sizeof(number), "%d", pid);
+	script_start(&ours, number);
+	snprintf(number, sizeof(number), "%d", getppid());
+	script_start(&others, number);
+
+	auto_vm_create(&a);
+	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
+	for (i = 0; i < CYCLES; i++) {
+		operator_do("private %d", pid);
+		operator_do("share %d", pid);
+	}
+
+	/* Two that nobody asked for. */
+	page = mmap(NULL, SIZE_4K, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(page != MAP_FAILED, "mmap");
+	iommufd_map(a.s.iommufd, a.s.ioas, NO_MEMORY, page, SIZE_4K);
+	operator_wait(pid, "state", "private");
+	iommufd_unmap(a.s.iommufd, a.s.ioas, NO_MEMORY, SIZE_4K);
+	operator_do("share %d", pid);
+	operator_wait(pid, "state", "shared");
+
+	script_end(&ours);
+	read_shown(&s, pid);
+	ksft_print_msg("%u to shared, %u to private, longest %llu us\n",
+		       s.shared, s.private, s.longest_us);
+	TEST_ASSERT(s.by[trigger_index("forced")] == CYCLES &&
+		    s.by[trigger_index("map")] == 1 && s.shared > CYCLES,
+		    "%s", text);
+	expect_as_listed(&s, pid);
+	expect_sums(&s);
+	expect_histogram("\n@us[shared]:", s.shared);
+	expect_histogram("\n@us[private]:", s.private);
+
+	/* Who asks for another process is shown nothing of ours. */
+	script_end(&others);
+	read_shown(&s, pid);
+	TEST_ASSERT(!s.shared && !s.private && !s.failed, "%s", text);
+	expect_sums(&s);
+	auto_vm_destroy(&a);
+}
+
+static void count_traced(struct flushes *f)
+{
+	struct trace_event *events = calloc(MAX_EVENTS, sizeof(*events));
+	size_t i, n;
+	__u64 bytes = 0;
+
+	TEST_ASSERT(events, "out of memory");
+	n = trace_stop(events, MAX_EVENTS);
+	memset(f, 0, sizeof(*f));
+	for (i = 0; i < n; i++) {
+		if (trace_field(&events[i], "tables")) {
+			f->domains++;
+			continue;
+		}
+		f->ranges++;
+		bytes += trace_field(&events[i], "last_gpa") -
+			 trace_field(&events[i], "gpa") + 1;
+	}
+	f->kb = bytes / 1024;
+	free(events);
+}
+
+static void read_flushes(struct flushes *f, const char *line)
+{
+	TEST_ASSERT(sscanf(line, " flushes: %lu of ranges, %lu kB; %lu of",
+			   &f->ranges, &f->kb, &f->domains) == 3, "%s", line);
+}
+
+static void flushes_add_up(void)
+{
+	struct flushes traced, shown, second, sum = { 0 };
+	struct guest_mem mem;
+	const char *line;
+	struct command c;
+	struct share_vm s;
+	size_t page;
+	int i;
+
+	share_vm_create(&s, HWPT_SHARED);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_2M, GPA_HIGH, MEM_SIZE);
+	trace_open();
+	trace_enable(FLUSH);
+	script_start(&c, "0");
+	trace_record();
+	for (i = 0; i < CYCLES; i++) {
+		for (page = 0; page < MEM_SIZE; page += SIZE_2M)
+			iommufd_map(s.iommufd, s.ioas, mem.gpa + page,
+				    mem.hva + page, SIZE_2M);
+		/* Split, and put together again: tables go. */
+		vm_mem_region_set_flags(s.vm, mem.slot,
+					KVM_MEM_LOG_DIRTY_PAGES);
+		vm_mem_region_set_flags(s.vm, mem.slot, 0);
+		for (page = 0; page < MEM_SIZE; page += SIZE_2M)
+			iommufd_unmap(s.iommufd, s.ioas, mem.gpa + page,
+				      SIZE_2M);
+	}
+	count_traced(&traced);
+	script_end(&c);
+	trace_close();
+
+	/* Were they equal, one could pass for the other. */
+	TEST_ASSERT(traced.ranges > traced.domains && traced.domains,
+		    "%lu flushes of ranges, %lu of domains", traced.ranges,
+		    traced.domains);
+	read_flushes(&shown, last_line("\nflushes: "));
+	TEST_ASSERT_EQ(shown.ranges, traced.ranges);
+	TEST_ASSERT_EQ(shown.kb, traced.kb);
+	TEST_ASSERT_EQ(shown.domains, traced.domains);
+	ksft_print_msg("%lu flushes of ranges, %lu kB, %lu of whole domains\n",
+		       shown.ranges, shown.kb, shown.domains);
+
+	/* The seconds make up the total, but for what came after the last. */
+	for (line = text; (line = strstr(line, " flushes: ")); line++) {
+		read_flushes(&second, line);
+		TEST_ASSERT(second.ranges || second.domains, "%s", text);
+		sum.ranges += second.ranges;
+		sum.domains += second.domains;
+	}
+	TEST_ASSERT(sum.ranges <= shown.ranges && sum.domains <= shown.domains,
+		    "%s", text);
+	share_vm_destroy(&s);
+}
+
+/* Whatever the kernel's numbers are, the script must have the same. */
+static void names_are_the_kernels(void)
+{
+	char path[PATH_MAX], format[8192], script[8192], line[80];
+	const char *p, *names;
+	unsigned int n = 0;
+	unsigned long value;
+	char name[16];
+
+	command_path(path, sizeof(path), "conversions.bt");
+	TEST_ASSERT(sysfile_read(path, script, sizeof(script)), "no %s", path);
+	TEST_ASSERT(sysfile_read(FORMAT, format, sizeof(format)),
+		    "no " FORMAT);
+	names = strstr(format, "__print_symbolic(REC->trigger");
+	TEST_ASSERT(names, "no names in %s", format);
+	for (p = names; (p = strchr(p, '{')); p++) {
+		/* "{ 1, \"map\" }" */
+		if (sscanf(p, "{ %lu , \"%15[^\"]\"", &value, name) != 2)
+			continue;
+		snprintf(line, sizeof(line), "@trigger[%lu] = \"%s\";", value,
+			 name);
+		TEST_ASSERT(strstr(script, line), "the script has no %s", line);
+		n++;
+	}
+	TEST_ASSERT(n >= ARRAY_SIZE(triggers), "%u names in %s", n, names);
+	for (p = script; (p = strstr(p, "@trigger[")) && strchr(p, '"'); p++)
+		if (sscanf(p, "@trigger[%*u] = \"%15[^\"]", name) == 1)
+			n--;
+	TEST_ASSERT(!n, "the script has names that the kernel has not");
+}
+
+int main(void)
+{
+	static const struct tap_case cases[] = {
+		{ "the script has the kernel's names of triggers",
+		  names_are_the_kernels },
+		{ "conversions are shown, and add up to what the VM's list has",
+		  conversions_add_up, CASE_LIMIT },
+		{ "flushes are counted, of ranges and of whole domains",
+		  flushes_add_up, CASE_LIMIT },
+	};
+
+	share_vm_require(true);
+	__TEST_REQUIRE(trace_event_exists(CONVERT), "no tracepoint " CONVERT);
+	return tap_run(cases, ARRAY_SIZE(cases));
+}
