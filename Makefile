@@ -56,7 +56,7 @@ boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scr
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
 shell: selftests root ## a shell on the emulated host
 	@scripts/boot --shell --append kvm.share_iommu_tdp=1 $(ARGS)
-run: selftests root ## the demonstration: one table, two walkers
+run: selftests root ## the demonstration: QEMU, a guest and its disk; one table, two walkers
 	@scripts/demo
 test: selftests root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)

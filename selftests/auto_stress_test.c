@@ -161,9 +161,10 @@ static void all_at_once(void)
 	testdev_load_stop(&load);
 
 	st = auto_vm_status();
-	ksft_print_msg("%llu to shared, %llu to private, %llu failed; %lu pages by DMA, %lu rounds of the guest\n",
-		       st.to_shared, st.to_private, st.failed, load.done,
-		       loop.rounds);
+	ksft_print_msg("%llu to shared, %llu to private, %llu failed\n",
+		       st.to_shared, st.to_private, st.failed);
+	ksft_print_msg("%lu pages by DMA, %lu rounds of the guest\n",
+		       load.done, loop.rounds);
 	TEST_ASSERT(st.to_private > 1 && st.to_shared > 1, "%s", st.line);
 	TEST_ASSERT_EQ(load.lost, 0);
 	TEST_ASSERT_EQ(loop.wrong, 0);

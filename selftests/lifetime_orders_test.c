@@ -287,27 +287,36 @@ static void closed_first(const void *arg)
 	expect_fresh_share_works();
 }
 
-#define FIRST(what, part)						\
-	{ "asked for: " what " first, the others in every order",	\
-	  .run_with = closed_first, .arg = &closings[part][0] },	\
-	{ "by itself: " what " first, the others in every order",	\
-	  .run_with = closed_first, .arg = &closings[part][1] }
-
 int main(void)
 {
-	static const struct closing closings[PARTS][2] = {
-		[VM] = { { VM, false }, { VM, true } },
-		[VCPUS] = { { VCPUS, false }, { VCPUS, true } },
-		[DEVICE] = { { DEVICE, false }, { DEVICE, true } },
-		[IOMMUFD] = { { IOMMUFD, false }, { IOMMUFD, true } },
-		[KVM_VFIO] = { { KVM_VFIO, false }, { KVM_VFIO, true } },
+	static const struct closing asked[] = {
+		{ VM }, { VCPUS }, { DEVICE }, { IOMMUFD }, { KVM_VFIO },
+	};
+	static const struct closing by_itself[] = {
+		{ VM, true }, { VCPUS, true }, { DEVICE, true },
+		{ IOMMUFD, true }, { KVM_VFIO, true },
 	};
 	static const struct tap_case cases[] = {
-		FIRST("the VM is closed", VM),
-		FIRST("the vCPUs are closed", VCPUS),
-		FIRST("the device is closed", DEVICE),
-		FIRST("iommufd is closed", IOMMUFD),
-		FIRST("kvm-vfio is closed", KVM_VFIO),
+		{ "asked for: the VM is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &asked[VM] },
+		{ "asked for: the vCPUs are closed first, the others in every order",
+		  .run_with = closed_first, .arg = &asked[VCPUS] },
+		{ "asked for: the device is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &asked[DEVICE] },
+		{ "asked for: iommufd is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &asked[IOMMUFD] },
+		{ "asked for: kvm-vfio is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &asked[KVM_VFIO] },
+		{ "by itself: the VM is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &by_itself[VM] },
+		{ "by itself: the vCPUs are closed first, the others in every order",
+		  .run_with = closed_first, .arg = &by_itself[VCPUS] },
+		{ "by itself: the device is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &by_itself[DEVICE] },
+		{ "by itself: iommufd is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &by_itself[IOMMUFD] },
+		{ "by itself: kvm-vfio is closed first, the others in every order",
+		  .run_with = closed_first, .arg = &by_itself[KVM_VFIO] },
 	};
 
 	share_vm_require(true);

@@ -4,8 +4,8 @@
  * domain and a shared one. DMA goes on meanwhile.
  *
  * Both domains map the same at the time of the change: the new one is filled from
- * the IOAS first, the old one emptied last. The private one is kept, empty, while
- * the HWPT is shared, so that the way back takes no more than its tables.
+ * the IOAS first, the old one emptied last. While the HWPT is shared it has a
+ * private one in reserve, empty, so that the way back takes no more than tables.
  */
 #include <linux/iommu.h>
 #include <linux/tdp_bridge.h>
@@ -98,9 +98,10 @@ struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp)
 	return found;
 }
 
-/* A domain for the VM's table, from the driver of a device that is attached. */
-static struct iommu_domain *alloc_shared(struct iommufd_tdp *tdp,
-					 struct iommufd_hwpt_paging *hwpt)
+/* A domain of an HWPT, from the driver of a device that is attached to it. */
+static struct iommu_domain *alloc_domain(struct iommufd_tdp *tdp,
+					 struct iommufd_hwpt_paging *hwpt,
+					 u32 flags)
 {
 	struct iommu_domain *domain = ERR_PTR(-ENODEV);
 	const struct iommu_ops *ops;
@@ -123,9 +124,7 @@ static struct iommu_domain *alloc_shared(struct iommufd_tdp *tdp,
 		if (ops != hwpt->common.domain->owner ||
 		    !ops->domain_alloc_paging_flags)
 			continue;
-		domain = ops->domain_alloc_paging_flags(idev->dev,
-							IOMMU_HWPT_ALLOC_KVM_TDP,
-							NULL);
+		domain = ops->domain_alloc_paging_flags(idev->dev, flags, NULL);
 	}
 	if (IS_ERR(domain))
 		return domain;
@@ -134,6 +133,18 @@ static struct iommu_domain *alloc_shared(struct iommufd_tdp *tdp,
 	domain->iommufd_hwpt = &hwpt->common;
 	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
 	return domain;
+}
+
+/* As iommufd_hwpt_paging_alloc() does, before anything is mapped. */
+static int enforce_cc(struct iommufd_hwpt_paging *hwpt,
+		      struct iommu_domain *domain)
+{
+	if (!hwpt->enforce_cache_coherency)
+		return 0;
+	if (!domain->ops->enforce_cache_coherency ||
+	    !domain->ops->enforce_cache_coherency(domain))
+		return -EINVAL;
+	return 0;
 }
 
 /* Have all that is attached to an HWPT use the HWPT's present domain. */
@@ -193,26 +204,29 @@ static int exchange(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 {
 	struct io_pagetable *iopt = &tdp_ioas(tdp)->iopt;
-	struct iommu_domain *private = hwpt->common.domain;
-	struct iommu_domain *shared;
+	struct iommu_domain *old = hwpt->common.domain;
+	struct iommu_domain *shared, *reserve;
 	int rc;
 
 	lockdep_assert_held(&tdp->lock);
 
-	shared = alloc_shared(tdp, hwpt);
-	if (IS_ERR(shared))
-		return PTR_ERR(shared);
+	/* The old one keeps tables for what it has mapped. */
+	reserve = alloc_domain(tdp, hwpt, hwpt->alloc_flags);
+	if (IS_ERR(reserve))
+		return PTR_ERR(reserve);
+	shared = alloc_domain(tdp, hwpt, IOMMU_HWPT_ALLOC_KVM_TDP);
+	if (IS_ERR(shared)) {
+		rc = PTR_ERR(shared);
+		goto err_reserve;
+	}
 
 	rc = tdp_bridge_bind(shared, tdp->ref, false);
 	if (rc)
 		goto err_free;
 
-	if (hwpt->enforce_cache_coherency &&
-	    !(shared->ops->enforce_cache_coherency &&
-	      shared->ops->enforce_cache_coherency(shared))) {
-		rc = -EINVAL;
+	rc = enforce_cc(hwpt, shared) ?: enforce_cc(hwpt, reserve);
+	if (rc)
 		goto err_free;
-	}
 
 	tdp_bridge_leave(shared, true);
 	rc = iopt_table_add_domain(iopt, shared);
@@ -224,8 +238,9 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 		goto err_remove;
 
 	tdp_bridge_leave(shared, false);
-	iopt_table_remove_domain(iopt, private);
-	hwpt->tdp_private = private;
+	iopt_table_remove_domain(iopt, old);
+	iommu_domain_free(old);
+	hwpt->tdp_private = reserve;
 	tdp->hwpt = hwpt;
 	return 0;
 
@@ -233,6 +248,8 @@ err_remove:
 	iopt_table_remove_domain(iopt, shared);
 err_free:
 	iommu_domain_free(shared);
+err_reserve:
+	iommu_domain_free(reserve);
 	return rc;
 }
 

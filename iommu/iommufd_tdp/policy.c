@@ -8,9 +8,12 @@
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
+#include <linux/device.h>
 #include <linux/ktime.h>
+#include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/tdp_bridge.h>
 
 #include "../io_pagetable.h"
@@ -27,7 +30,7 @@ MODULE_PARM_DESC(tdp_share,
 static unsigned int tdp_quiet_ms = 100;
 module_param(tdp_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_quiet_ms,
-		 "How long memslots and mappings must have been quiet before an HWPT is shared (default: 100)");
+		 "How long memslots and mappings must have been quiet before an HWPT is shared, the first time a tenth of that (default: 100)");
 
 /* Those that have a VM. See tdp.h for the order of locks. */
 DEFINE_MUTEX(tdp_list_lock);
@@ -53,9 +56,14 @@ static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
  */
 void tdp_kick(struct iommufd_tdp *tdp)
 {
+	unsigned int ms = READ_ONCE(tdp_quiet_ms);
+
+	/* A new VM is set up in one go, and its guest's boot is to find it shared. */
+	if (!READ_ONCE(tdp->stats.converted[true]))
+		ms /= 10;
+
 	if (READ_ONCE(tdp->ref))
-		mod_delayed_work(system_dfl_wq, &tdp->work,
-				 msecs_to_jiffies(READ_ONCE(tdp_quiet_ms)));
+		mod_delayed_work(system_dfl_wq, &tdp->work, msecs_to_jiffies(ms));
 }
 
 /* Account for a conversion that began at @start and ended in @rc. */
@@ -93,6 +101,7 @@ static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
 int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 {
 	u64 start = ktime_get_ns();
+	struct mem_cgroup *memcg;
 	u32 id;
 	int rc;
 
@@ -102,7 +111,9 @@ int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 		return 0;
 
 	id = tdp->hwpt->common.obj.id;
+	memcg = set_active_memcg(tdp->memcg);
 	rc = tdp_make_private(tdp);
+	set_active_memcg(memcg);
 	converted(tdp, id, false, trigger, start, rc);
 	if (rc) {
 		pr_warn_ratelimited("HWPT %u of pid %d stays shared: no table of its own (%d)\n",
@@ -199,6 +210,7 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 {
 	struct tdp_devices found = tdp_find_devices(tdp);
 	u64 start = ktime_get_ns();
+	struct mem_cgroup *memcg;
 
 	tdp->reason = look(tdp, &found, &tdp->error);
 	if (tdp->reason != TDP_SHARED) {
@@ -211,7 +223,9 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 	if (tdp->hwpt)
 		return;
 
+	memcg = set_active_memcg(tdp->memcg);
 	tdp->error = tdp_make_shared(tdp, found.hwpt);
+	set_active_memcg(memcg);
 	if (tdp->error)
 		tdp->reason = reason_of(tdp->error);
 	converted(tdp, found.hwpt->common.obj.id, true, trigger, start,
@@ -253,6 +267,7 @@ static void forget_vm(struct iommufd_tdp *tdp)
 	}
 	tdp_bridge_unwatch(ref, &tdp->nb);
 	list_del(&tdp->item);
+	mem_cgroup_put(tdp->memcg);
 	tdp_bridge_put(ref);
 }
 
@@ -305,6 +320,7 @@ static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 		tdp->error = 0;
 		tdp->pid = task_tgid_nr(current);
 		get_task_comm(tdp->comm, current->group_leader);
+		tdp->memcg = get_mem_cgroup_from_mm(current->mm);
 		memset(&tdp->stats, 0, sizeof(tdp->stats));
 		tdp->stats.since = ktime_get_ns();
 		WRITE_ONCE(tdp->ref, ref);
@@ -361,6 +377,9 @@ void iommufd_device_set_kvm(struct iommufd_device *idev, struct kvm *kvm)
 	ref = tdp_bridge_get_kvm(kvm);
 	if (!IS_ERR(ref))
 		idev->tdp_ref = ref;
+	else if (ref != ERR_PTR(-EOPNOTSUPP) && ref != ERR_PTR(-ENODEV))
+		dev_info(idev->dev, "keeps a table of its own: its VM's can't be shared (%pe)\n",
+			 ref);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_set_kvm, "IOMMUFD");
 

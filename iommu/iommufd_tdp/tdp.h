@@ -30,6 +30,7 @@ struct iommufd_device;
 struct iommufd_hw_pagetable;
 struct iommufd_hwpt_paging;
 struct iommufd_ioas;
+struct mem_cgroup;
 struct tdp_share_ref;
 
 /**
@@ -122,6 +123,7 @@ struct tdp_stats {
  * @error: errno of that, or 0
  * @pid: process that attached the first device
  * @comm: its name
+ * @memcg: its memory cgroup, which pays for tables whoever has them made
  * @stats: what has happened so far
  */
 struct iommufd_tdp {
@@ -138,6 +140,7 @@ struct iommufd_tdp {
 	int error;
 	pid_t pid;
 	char comm[16];
+	struct mem_cgroup *memcg;
 	struct tdp_stats stats;
 };
 

@@ -51,27 +51,41 @@ static void log_refusal(u64 gpa, int err)
 	}
 }
 
+static int map_pages(struct tdp_domain *tdp, u64 gpa,
+		     const struct tdp_pages *pages, unsigned int prot,
+		     size_t *mapped)
+{
+	struct tdp_share *share = tdp->ref->share;
+	size_t before = *mapped;
+	int ret = -EIO;
+
+	if (!READ_ONCE(tdp->failed))
+		ret = share->ops->map(share, gpa, pages, prot, mapped);
+	if (ret && tdp->asked)
+		log_refusal(gpa + *mapped - before, ret);
+	return ret;
+}
+
 static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 			 phys_addr_t paddr, dma_addr_t len, unsigned int prot,
 			 gfp_t gfp, size_t *mapped)
 {
 	struct tdp_domain *tdp = to_tdp(iommu_table);
-	struct tdp_share_ref *ref = tdp->ref;
-	size_t before = *mapped;
-	int ret;
+	unsigned long pfn = PHYS_PFN(paddr);
+	u32 npfns = len >> PAGE_SHIFT;
+	const struct tdp_pages pages = { &pfn, &npfns, 1 };
 
 	/* iommufd is the only mapper; the provider takes mutexes. */
 	if (WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
 		return -EINVAL;
 
-	if (READ_ONCE(tdp->failed))
-		ret = -EIO;
-	else
-		ret = ref->share->ops->map(ref->share, iova, paddr, len, prot,
-					   mapped);
-	if (ret && tdp->asked)
-		log_refusal(iova + *mapped - before, ret);
-	return ret;
+	if (!IS_ALIGNED(iova | paddr | len, PAGE_SIZE) ||
+	    len >> PAGE_SHIFT != npfns) {
+		if (tdp->asked)
+			log_refusal(iova, -EINVAL);
+		return -EINVAL;
+	}
+	return map_pages(tdp, iova, &pages, prot, mapped);
 }
 
 static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
@@ -146,6 +160,50 @@ static void tdp_flush(void *sink, u64 gpa, u64 last_gpa, bool tables)
 	gather.end = last_gpa;
 	iommu_iotlb_sync(domain, &gather);
 }
+
+/**
+ * tdp_bridge_is_bound() - Whether a domain's table is a share's
+ * @domain: any
+ *
+ * Context: any.
+ */
+bool tdp_bridge_is_bound(struct iommu_domain *domain)
+{
+	struct pt_iommu *iommu_table = iommupt_from_domain(domain);
+
+	return iommu_table && iommu_table->ops == &tdp_ops;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_is_bound);
+
+/**
+ * tdp_bridge_map() - iommu_map() for pages that do not follow one another
+ * @domain: a bound domain
+ * @iova: first I/O virtual address, a GPA, page aligned
+ * @pages: what to map from there on
+ * @prot: IOMMU_READ and friends
+ *
+ * Memory of 4K pages has a run for each page. What populating costs for each
+ * call, and IOMMUs that cache what is not present, then cost for many.
+ *
+ * Context: may sleep.
+ * Return: 0, or the errno of tdp_provider_ops.map or of the driver's
+ * iotlb_sync_map, and then nothing is mapped.
+ */
+int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
+		   const struct tdp_pages *pages, int prot)
+{
+	size_t mapped = 0;
+	int ret;
+
+	ret = map_pages(to_tdp(iommupt_from_domain(domain)), iova, pages, prot,
+			&mapped);
+	if (!ret)
+		ret = iommu_sync_map(domain, iova, mapped);
+	if (ret && mapped)
+		iommu_unmap(domain, iova, mapped);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_map);
 
 static const struct tdp_sink_ops tdp_sink_ops = {
 	.flush = tdp_flush,

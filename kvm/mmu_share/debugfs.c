@@ -53,23 +53,26 @@ static int mmu_share_show(struct seq_file *m, void *unused)
 	struct kvm_mmu_share *share;
 	struct kvm_mmu_page *root;
 	u64 pinned = 0, flushes = 0;
-	bool bound = false;
+	bool bound = false, used = false;
 
 	read_lock(&kvm->mmu_lock);
 	root = mmu_share_get_root(kvm);
 	if (root) {
 		share = mmu_share_locked(kvm);
 		bound = READ_ONCE(share->sink_ops);
+		used = bound || share->activated;
 		pinned = share->pinned_pages;
 		flushes = atomic64_read(&share->flushes);
-		census(kvm, root, &c);
+		/* One that nobody has walked yet is nobody's root. */
+		if (used)
+			census(kvm, root, &c);
 		kvm_tdp_mmu_put_root(kvm, root);
 	}
 	read_unlock(&kvm->mmu_lock);
 
 	seq_printf(m, "shared: %d\n", bound);
-	seq_printf(m, "root: 0x%llx\n", root ? (u64)__pa(root->spt) : 0);
-	seq_printf(m, "root_level: %d\n", root ? root->role.level : 0);
+	seq_printf(m, "root: 0x%llx\n", used ? (u64)__pa(root->spt) : 0);
+	seq_printf(m, "root_level: %d\n", used ? root->role.level : 0);
 	seq_printf(m, "pinned_bytes: %llu\n", pinned << PAGE_SHIFT);
 	seq_printf(m, "leaf_4k: %llu\n", c.leaf[0]);
 	seq_printf(m, "leaf_2m: %llu\n", c.leaf[1]);

@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) "kvm: mmu_share: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -48,6 +49,20 @@ void mmu_share_tell_all(enum tdp_event event)
 	}
 }
 
+/* Whether a table of 4K leaves has a pinned one; *@gfn: where, if so. */
+static bool table_is_pinned(struct kvm_mmu_page *sp, gfn_t start, gfn_t end,
+			    gfn_t *gfn)
+{
+	unsigned int first = start > sp->gfn ? start - sp->gfn : 0;
+	unsigned int last = min_t(gfn_t, end - sp->gfn, SPTE_ENT_PER_PAGE);
+	unsigned int found = find_next_bit(sp->pinned_sptes, last, first);
+
+	if (found >= last)
+		return false;
+	*gfn = sp->gfn + found;
+	return true;
+}
+
 /* Whether a device may use part of a memslot; *@gfn: where, if so. */
 static bool slot_is_pinned(struct kvm *kvm, const struct kvm_memory_slot *slot,
 			   gfn_t *gfn)
@@ -63,17 +78,20 @@ static bool slot_is_pinned(struct kvm *kvm, const struct kvm_memory_slot *slot,
 		goto out_unlock;
 
 	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, root, start, end) {
+	for_each_tdp_pte_min_level(iter, kvm, root, PG_LEVEL_2M, start, end) {
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
 			continue;
 
-		if (is_shadow_present_pte(iter.old_spte) &&
-		    is_last_spte(iter.old_spte, iter.level) &&
-		    mmu_share_is_pinned(iter.sptep)) {
-			*gfn = iter.gfn;
-			pinned = true;
+		if (!is_shadow_present_pte(iter.old_spte))
+			continue;
+		*gfn = iter.gfn;
+		if (is_last_spte(iter.old_spte, iter.level))
+			pinned = mmu_share_is_pinned(iter.sptep);
+		else if (iter.level == PG_LEVEL_2M)
+			pinned = table_is_pinned(spte_to_child_sp(iter.old_spte),
+						 start, end, gfn);
+		if (pinned)
 			break;
-		}
 	}
 	rcu_read_unlock();
 	kvm_tdp_mmu_put_root(kvm, root);

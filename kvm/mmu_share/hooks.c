@@ -233,6 +233,51 @@ bool __mmu_share_must_flush_unlinked(struct kvm *kvm)
 	return !mmu_share_locked(kvm)->recovering;
 }
 
+/* Zap the SPTE that @iter is at if it may be. Returns whether to flush. */
+static bool zap_if_unpinned(struct kvm *kvm, struct tdp_iter *iter)
+{
+	if (is_mmio_spte(kvm, iter->old_spte)) {
+		tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+		return false;
+	}
+
+	if (!is_shadow_present_pte(iter->old_spte) ||
+	    !is_last_spte(iter->old_spte, iter->level) ||
+	    mmu_share_is_pinned(iter->sptep))
+		return false;
+
+	tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+	return true;
+}
+
+/*
+ * The same for the table of 4K leaves below @parent, without a yield. Most are
+ * pinned throughout, or empty: find that out without the iterator.
+ */
+static bool zap_table_unpinned(struct kvm *kvm, struct kvm_mmu_page *root,
+			       const struct tdp_iter *parent, gfn_t start,
+			       gfn_t end)
+{
+	struct kvm_mmu_page *sp = spte_to_child_sp(parent->old_spte);
+	struct tdp_iter iter;
+	bool flush = false;
+	int i;
+
+	for (i = 0; i < SPTE_ENT_PER_PAGE; i++) {
+		if (READ_ONCE(sp->spt[i]) != SHADOW_NONPRESENT_VALUE &&
+		    !test_bit(i, sp->pinned_sptes))
+			break;
+	}
+	if (i == SPTE_ENT_PER_PAGE)
+		return false;
+
+	start = max(start, parent->gfn);
+	end = min(end, parent->gfn + SPTE_ENT_PER_PAGE);
+	for_each_tdp_pte(iter, kvm, root, start, end)
+		flush |= zap_if_unpinned(kvm, &iter);
+	return flush;
+}
+
 /**
  * __mmu_share_zap_unpinned() - slow half of mmu_share_zap_unpinned(), see there
  * @kvm: the VM
@@ -254,24 +299,18 @@ void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end)
 		return;
 
 	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, root, start, end) {
+	for_each_tdp_pte_min_level(iter, kvm, root, PG_LEVEL_2M, start, end) {
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
 			flush = false;
 			continue;
 		}
 
-		if (is_mmio_spte(kvm, iter.old_spte)) {
-			tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
-			continue;
-		}
-
-		if (!is_shadow_present_pte(iter.old_spte) ||
-		    !is_last_spte(iter.old_spte, iter.level) ||
-		    mmu_share_is_pinned(iter.sptep))
-			continue;
-
-		tdp_mmu_iter_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
-		flush = true;
+		if (iter.level == PG_LEVEL_2M &&
+		    is_shadow_present_pte(iter.old_spte) &&
+		    !is_last_spte(iter.old_spte, iter.level))
+			flush |= zap_table_unpinned(kvm, root, &iter, start, end);
+		else
+			flush |= zap_if_unpinned(kvm, &iter);
 	}
 
 	if (flush)

@@ -16,64 +16,90 @@
 #include "share.h"
 
 /*
- * Look @hva up in @mm without locks, as host_pfn_mapping_level() does, and
- * count how many pages from there on one host entry maps.
+ * Look @hva up in @mm without locks, as host_pfn_mapping_level() does. Returns
+ * how many pages from there on one host entry maps, 0 for none, and the first of
+ * them in *@pfn. *@ptep is where the entry is if it is a PTE, else NULL.
  *
  * Interrupts are off so that no page table is freed under the walk. What is
  * found may be stale on return; the caller compares it with a page that is
  * pinned, and a page that is pinned does not become another one's.
  */
 static u64 host_walk(struct mm_struct *mm, unsigned long hva, bool write,
-		     kvm_pfn_t *pfn)
+		     kvm_pfn_t *pfn, pte_t **ptep)
 {
-	unsigned long flags, left = 0;
 	pgd_t pgd;
 	p4d_t p4d;
 	pud_t pud;
 	pmd_t pmd;
-	pte_t *ptep, pte;
+	pte_t pte;
 
-	local_irq_save(flags);
+	lockdep_assert_irqs_disabled();
+	*ptep = NULL;
 
 	pgd = READ_ONCE(*pgd_offset(mm, hva));
 	if (pgd_none(pgd))
-		goto out;
+		return 0;
 
 	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
 	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
+		return 0;
 
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
 	if (pud_none(pud) || !pud_present(pud))
-		goto out;
+		return 0;
 	if (pud_leaf(pud)) {
 		if (write && !pud_write(pud))
-			goto out;
+			return 0;
 		*pfn = pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT);
-		left = PTRS_PER_PMD * PTRS_PER_PTE - ((hva & ~PUD_MASK) >> PAGE_SHIFT);
-		goto out;
+		return PTRS_PER_PMD * PTRS_PER_PTE -
+		       ((hva & ~PUD_MASK) >> PAGE_SHIFT);
 	}
 
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
 	if (pmd_none(pmd) || !pmd_present(pmd))
-		goto out;
+		return 0;
 	if (pmd_leaf(pmd)) {
 		if (write && !pmd_write(pmd))
-			goto out;
+			return 0;
 		*pfn = pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT);
-		left = PTRS_PER_PTE - ((hva & ~PMD_MASK) >> PAGE_SHIFT);
-		goto out;
+		return PTRS_PER_PTE - ((hva & ~PMD_MASK) >> PAGE_SHIFT);
 	}
 
-	ptep = pte_offset_kernel(&pmd, hva);
-	pte = ptep_get(ptep);
+	*ptep = pte_offset_kernel(&pmd, hva);
+	pte = ptep_get(*ptep);
 	if (!pte_present(pte) || (write && !pte_write(pte)))
-		goto out;
+		return 0;
 	*pfn = pte_pfn(pte);
-	left = 1;
-out:
-	local_irq_restore(flags);
-	return left;
+	return 1;
+}
+
+/* How many of @npages from @hva on are the pages that @cursor has from @gfn on. */
+static u64 host_matches(struct mm_struct *mm, unsigned long hva, bool write,
+			struct mmu_share_cursor *cursor, gfn_t gfn, u64 npages)
+{
+	u64 left, mapped, matched = 0;
+	kvm_pfn_t pfn;
+	pte_t *ptep;
+
+	guard(irqsave)();
+
+	mapped = host_walk(mm, hva, write, &pfn, &ptep);
+	if (!mapped || pfn != mmu_share_find_pfn(cursor, gfn, &left))
+		return 0;
+	if (!ptep)
+		return min3(mapped, left, npages);
+
+	/* The table is there, so compare all of it. */
+	npages = min(npages, PTRS_PER_PTE - pte_index(hva));
+	for (matched = 1; matched < npages; matched++) {
+		pte_t pte = ptep_get(ptep + matched);
+
+		if (!pte_present(pte) || (write && !pte_write(pte)) ||
+		    pte_pfn(pte) != mmu_share_find_pfn(cursor, gfn + matched,
+						       &left))
+			break;
+	}
+	return matched;
 }
 
 /*
@@ -120,12 +146,14 @@ void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot
 	unsigned long hva = slot->userspace_addr;
 	unsigned long end = hva + slot->npages * PAGE_SIZE;
 	kvm_pfn_t pfn;
+	pte_t *ptep;
 	u64 mapped;
 
 	for (; hva < end; hva += mapped * PAGE_SIZE) {
 		bool unlocked;
 
-		mapped = host_walk(mm, hva, true, &pfn);
+		scoped_guard(irqsave)
+			mapped = host_walk(mm, hva, true, &pfn, &ptep);
 		if (mapped)
 			continue;
 		if (fixup_user_fault(mm, hva, FAULT_FLAG_WRITE, &unlocked))
@@ -140,8 +168,8 @@ void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot
  * @kvm: the VM
  * @slot: memslot that holds all of the range
  * @gfn: first gfn
- * @pfn: page that must be behind @gfn; the following ones follow
  * @npages: number of 4 KiB pages
+ * @cursor: at @gfn or before it, the pages that must be there
  * @access: what the device may do with them
  *
  * The pages are pinned by the caller's caller, so that what was identical once
@@ -153,7 +181,7 @@ void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot
  */
 int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     kvm_pfn_t pfn, u64 npages,
+			     u64 npages, struct mmu_share_cursor cursor,
 			     const struct mmu_share_access *access)
 {
 	unsigned long hva = __gfn_to_hva_memslot(slot, gfn);
@@ -166,12 +194,14 @@ int mmu_share_check_identity(struct kvm *kvm,
 
 	for (done = 0; done < npages; done += step) {
 		unsigned long addr = hva + done * PAGE_SIZE;
-		kvm_pfn_t found = KVM_PFN_ERR_FAULT;
+		kvm_pfn_t found;
+		u64 left;
 
 		cond_resched();
 
-		step = host_walk(mm, addr, access->write, &found);
-		if (step && found == pfn + done)
+		step = host_matches(mm, addr, access->write, &cursor,
+				    gfn + done, npages - done);
+		if (step)
 			continue;
 
 		/*
@@ -182,7 +212,8 @@ int mmu_share_check_identity(struct kvm *kvm,
 			ret = -EADDRNOTAVAIL;
 		else
 			ret = host_fault(mm, addr, access->write, &found);
-		if (!ret && found != pfn + done)
+		if (!ret &&
+		    found != mmu_share_find_pfn(&cursor, gfn + done, &left))
 			ret = -EADDRNOTAVAIL;
 		if (ret)
 			break;

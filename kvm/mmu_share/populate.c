@@ -25,12 +25,12 @@
 #define POPULATE_TRIES		4
 
 /**
- * struct populate - one run of pages to be installed
+ * struct populate - pages of one memslot that are to be installed
  * @share: the share
- * @slot: memslot that holds the run
+ * @slot: memslot that holds them
  * @start: first gfn
  * @end: gfn behind the last
- * @pfn: page behind @start; contiguous from there
+ * @cursor: the pages
  * @access: what the device may do
  * @next: first gfn not yet installed
  * @mmu_seq: mmu_invalidate_seq from before the host's mapping was looked at
@@ -42,7 +42,7 @@ struct populate {
 	const struct kvm_memory_slot *slot;
 	gfn_t start;
 	gfn_t end;
-	kvm_pfn_t pfn;
+	struct mmu_share_cursor cursor;
 	struct mmu_share_access access;
 	gfn_t next;
 	unsigned long mmu_seq;
@@ -75,7 +75,7 @@ static bool populate_is_stale(const struct populate *p, gfn_t gfn, int level)
  * it was looked at: a vCPU's own fault finds out.
  */
 static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
-			      kvm_pfn_t pfn)
+			      kvm_pfn_t pfn, bool stale)
 {
 	unsigned int access = p->share->root->role.access;
 	struct kvm *kvm = p->share->kvm;
@@ -93,7 +93,7 @@ static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 		spte |= shadow_me_value;
 	if (p->access.write)
 		spte |= shadow_host_writable_mask | shadow_dirty_mask;
-	if (p->access.write && !populate_is_stale(p, gfn, level) &&
+	if (p->access.write && !stale &&
 	    !mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true)) {
 		spte |= shadow_mmu_writable_mask;
 		if (!kvm_slot_dirty_track_enabled(p->slot))
@@ -104,10 +104,10 @@ static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 }
 
 /* Whether one leaf at @level may map all of what lies behind @gfn there. */
-static bool populate_fits(const struct populate *p, gfn_t gfn, int level)
+static bool populate_fits(struct populate *p, gfn_t gfn, int level)
 {
-	kvm_pfn_t pfn = p->pfn + (gfn - p->start);
-	u64 npages = KVM_PAGES_PER_HPAGE(level);
+	u64 npages = KVM_PAGES_PER_HPAGE(level), left;
+	kvm_pfn_t pfn;
 
 	if (level == PG_LEVEL_4K)
 		return true;
@@ -119,8 +119,10 @@ static bool populate_fits(const struct populate *p, gfn_t gfn, int level)
 	 * What the host maps with is of no matter: the pages are pinned, so that
 	 * contiguous ones stay contiguous.
 	 */
-	return gfn >= p->start && gfn + npages <= p->end &&
-	       IS_ALIGNED(pfn, npages) &&
+	if (gfn < p->start || gfn + npages > p->end)
+		return false;
+	pfn = mmu_share_find_pfn(&p->cursor, gfn, &left);
+	return left >= npages && IS_ALIGNED(pfn, npages) &&
 	       mmu_share_lpage_allowed(p->slot, gfn, level);
 }
 
@@ -128,8 +130,9 @@ static bool populate_fits(const struct populate *p, gfn_t gfn, int level)
 static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 {
 	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
-	kvm_pfn_t pfn = p->pfn + (iter->gfn - p->start);
+	u64 left, pfn = mmu_share_find_pfn(&p->cursor, iter->gfn, &left);
 	u64 cpu_bits = PT_WRITABLE_MASK | shadow_mmu_writable_mask;
+	bool stale = populate_is_stale(p, iter->gfn, iter->level);
 	struct kvm *kvm = p->share->kvm;
 	int index = spte_index(rcu_dereference(iter->sptep));
 	u64 spte;
@@ -149,7 +152,7 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 		iter->old_spte = SHADOW_NONPRESENT_VALUE;
 	}
 
-	spte = populate_make_spte(p, iter->gfn, iter->level, pfn);
+	spte = populate_make_spte(p, iter->gfn, iter->level, pfn, stale);
 	if (is_shadow_present_pte(iter->old_spte)) {
 		/* Whether CPUs may write has been settled by their own faults. */
 		spte &= ~cpu_bits;
@@ -162,7 +165,7 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 	if (!__test_and_set_bit(index, sp->pinned_sptes))
 		p->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
 	/* On the last try the host's mapping was not waited for. */
-	if (populate_is_stale(p, iter->gfn, iter->level))
+	if (stale)
 		sp->pins_outdated = true;
 	p->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
 }
@@ -260,8 +263,8 @@ static int check_and_populate(struct populate *p)
 		smp_rmb();
 
 		ret = mmu_share_check_identity(kvm, p->slot, p->next,
-					       p->pfn + (p->next - p->start),
-					       p->end - p->next, &p->access);
+					       p->end - p->next, p->cursor,
+					       &p->access);
 		if (ret)
 			return ret;
 
@@ -271,16 +274,16 @@ static int check_and_populate(struct populate *p)
 	return ret;
 }
 
-/* Check one run against its memslot and populate it. SRCU is held. */
+/* Check what of the pages is in one memslot, and populate it. SRCU is held. */
 static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
-			     kvm_pfn_t pfn, u64 npages, unsigned int prot,
-			     u64 *done)
+			     u64 npages, const struct mmu_share_cursor *cursor,
+			     unsigned int prot, u64 *done)
 {
 	struct populate p = {
 		.share = share,
 		.start = gfn,
 		.next = gfn,
-		.pfn = pfn,
+		.cursor = *cursor,
 		.access = {
 			.write = prot & IOMMU_WRITE,
 			.host_mmio = prot & IOMMU_MMIO,
@@ -328,24 +331,30 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
  * mmu_share_map() - tdp_provider_ops.map, see there
  * @handle: the share
  * @gpa: first guest physical address, bytes
- * @paddr: physical address of the first page, bytes
- * @len: length in bytes
+ * @pages: what to map from there on
  * @prot: IOMMU_READ and friends
  * @mapped: in/out, increased by the bytes that were pinned
  *
  * Context: may sleep; takes kvm->srcu, mmap_lock and mmu_lock.
  */
-int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
-		  unsigned int prot, size_t *mapped)
+int mmu_share_map(struct tdp_share *handle, u64 gpa,
+		  const struct tdp_pages *pages, unsigned int prot,
+		  size_t *mapped)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	struct kvm *kvm = share->kvm;
-	u64 npages = len >> PAGE_SHIFT, total = 0;
 	gfn_t gfn = gpa_to_gfn(gpa);
+	struct mmu_share_cursor cursor = {
+		.pages = pages,
+		.base = gfn,
+		.first = gfn,
+	};
+	struct kvm *kvm = share->kvm;
+	u64 npages = 0, total = 0;
 	int idx, ret = 0;
 
-	if (!IS_ALIGNED(gpa | paddr | len, PAGE_SIZE))
-		return -EINVAL;
+	for (unsigned int i = 0; i < pages->nr; i++)
+		npages += pages->npfns[i];
+
 	if (gfn + npages > kvm_mmu_max_gfn() + 1)
 		return -ERANGE;
 
@@ -355,16 +364,16 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
 		u64 done = 0;
 
 		idx = srcu_read_lock(&kvm->srcu);
-		ret = mmu_share_map_run(share, gfn + total,
-					PHYS_PFN(paddr) + total, npages - total,
-					prot, &done);
+		ret = mmu_share_map_run(share, gfn + total, npages - total,
+					&cursor, prot, &done);
 		srcu_read_unlock(&kvm->srcu, idx);
 		total += done;
 	}
 
 	*mapped += total << PAGE_SHIFT;
-	trace_mmu_share_populate(__pa(share->root->spt), gpa, paddr,
-				 total << PAGE_SHIFT, ret);
+	trace_mmu_share_populate(__pa(share->root->spt), gpa,
+				 PFN_PHYS(pages->pfns[0]), total << PAGE_SHIFT,
+				 ret);
 	return ret;
 }
 
@@ -516,31 +525,33 @@ void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len)
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	gfn_t gfn = gpa_to_gfn(gpa);
-	phys_addr_t phys = 0;
-	struct tdp_iter iter;
+	struct kvm_mmu_page *sp;
+	int index, level;
+	u64 spte;
 
 	guard(rcu)();
 again:
-	for_each_tdp_pte(iter, share->kvm, share->root, gfn, gfn + 1) {
-		if (is_frozen_spte(iter.old_spte)) {
+	/* By hand: iommufd asks for each page that it unpins. */
+	for (sp = share->root; ; sp = spte_to_child_sp(spte)) {
+		level = sp->role.level;
+		index = SPTE_INDEX(gpa, level);
+		spte = READ_ONCE(sp->spt[index]);
+
+		if (is_frozen_spte(spte)) {
 			cpu_relax();
 			goto again;
 		}
-
-		if (!is_shadow_present_pte(iter.old_spte) ||
-		    !is_last_spte(iter.old_spte, iter.level))
-			continue;
-
-		if (!mmu_share_is_pinned(iter.sptep)) {
-			/* A split takes the pin away after the leaf. */
-			if (kvm_tdp_mmu_read_spte(iter.sptep) != iter.old_spte)
-				goto again;
-			continue;
-		}
-
-		phys = PFN_PHYS(spte_to_pfn(iter.old_spte)) +
-		       (gpa & (KVM_HPAGE_SIZE(iter.level) - 1));
+		if (!is_shadow_present_pte(spte))
+			return 0;
+		if (is_last_spte(spte, level))
+			break;
 	}
-	return phys;
+
+	if (!test_bit(index, sp->pinned_sptes)) {
+		/* A split takes the pin away after the leaf. */
+		if (READ_ONCE(sp->spt[index]) != spte)
+			goto again;
+		return 0;
+	}
+	return PFN_PHYS(spte_to_pfn(spte)) + (gpa & (KVM_HPAGE_SIZE(level) - 1));
 }

@@ -74,6 +74,38 @@ struct mmu_share_access {
 	bool host_mmio;
 };
 
+/**
+ * struct mmu_share_cursor - where in a list of pages a gfn is
+ * @pages: the list
+ * @base: gfn of its first page
+ * @run: the run that the cursor is at
+ * @first: gfn of that run's first page
+ */
+struct mmu_share_cursor {
+	const struct tdp_pages *pages;
+	gfn_t base;
+	unsigned int run;
+	gfn_t first;
+};
+
+/*
+ * The page behind @gfn, which is on the list, and how many follow in its run.
+ * One step on is the common case; the TDP iterator may also step back.
+ */
+static inline kvm_pfn_t mmu_share_find_pfn(struct mmu_share_cursor *c, gfn_t gfn,
+					   u64 *left)
+{
+	if (gfn < c->first) {
+		c->run = 0;
+		c->first = c->base;
+	}
+	while (gfn - c->first >= c->pages->npfns[c->run])
+		c->first += c->pages->npfns[c->run++];
+
+	*left = c->pages->npfns[c->run] - (gfn - c->first);
+	return c->pages->pfns[c->run] + (gfn - c->first);
+}
+
 extern bool share_iommu_tdp;
 extern enum mmu_share_format mmu_share_format;
 extern bool mmu_share_check_entries;
@@ -115,14 +147,15 @@ static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
 /* identity.c */
 int mmu_share_check_identity(struct kvm *kvm,
 			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     kvm_pfn_t pfn, u64 npages,
+			     u64 npages, struct mmu_share_cursor cursor,
 			     const struct mmu_share_access *access);
 
 void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot);
 
 /* populate.c */
-int mmu_share_map(struct tdp_share *handle, u64 gpa, phys_addr_t paddr, u64 len,
-		  unsigned int prot, size_t *mapped);
+int mmu_share_map(struct tdp_share *handle, u64 gpa,
+		  const struct tdp_pages *pages, unsigned int prot,
+		  size_t *mapped);
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
 void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len);
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa);

@@ -2,6 +2,7 @@
 /* What the host says of a VM's sharing, and the operator's controls of it. */
 #include <glob.h>
 
+#include "mmu_share.h"
 #include "sysfile.h"
 #include "tap.h"
 #include "vmm_share.h"
@@ -115,6 +116,7 @@ void vmm_share_control(pid_t pid, const char *command)
 {
 	int r = __vmm_share_control(pid, command);
 
+	errno = 0;	/* or TEST_ASSERT() takes EACCES for a reason to skip */
 	TEST_ASSERT(!r, "%s for the VM of pid %d: %s", command, pid,
 		    strerror(-r));
 }
@@ -131,6 +133,7 @@ static void wait_state(pid_t pid, bool shared, const char *reason,
 			return;
 		usleep(POLL_US);
 	} while (left--);
+	errno = 0;
 	TEST_FAIL("the VM of pid %d is not %s (%s) after %u s: %s", pid,
 		  shared ? "shared" : "private", reason, seconds, st.line);
 }
@@ -150,35 +153,42 @@ void vmm_share_new_vms(bool on)
 	TEST_ASSERT(sysfile_write(NEW_VMS, on ? "Y" : "N"), "write " NEW_VMS);
 }
 
-/* Each KVM debugfs file of that name; a process may have several VMs. */
-static __u64 sum_vm_files(pid_t pid, const char *name, const char *key,
-			  int base)
+__u64 vmm_kvm_root(pid_t pid)
 {
-	char pattern[64], text[4096];
-	__u64 sum = 0, value;
+	struct mmu_share_info info;
+	char pattern[64];
+	__u64 root = 0;
 	glob_t g;
 	size_t i;
 
-	snprintf(pattern, sizeof(pattern), DEBUGFS "/kvm/%d-*/%s", pid, name);
+	snprintf(pattern, sizeof(pattern), DEBUGFS "/kvm/%d-*", pid);
 	TEST_ASSERT(!glob(pattern, 0, NULL, &g), "no %s", pattern);
 	for (i = 0; i < g.gl_pathc; i++) {
-		TEST_ASSERT(sysfile_read(g.gl_pathv[i], text, sizeof(text)),
-			    "read %s", g.gl_pathv[i]);
-		if (!key)
-			sum += strtoull(text, NULL, base);
-		else if (text_get(text, key, base, &value))
-			sum += value;
+		int vm_fd = atoi(strchr(g.gl_pathv[i], '-') + 1);
+
+		TEST_ASSERT(mmu_share_read_fd(pid, vm_fd, &info),
+			    "no mmu_share in %s", g.gl_pathv[i]);
+		if (info.shared)
+			root = info.root;
 	}
 	globfree(&g);
-	return sum;
-}
-
-__u64 vmm_kvm_root(pid_t pid)
-{
-	return sum_vm_files(pid, "mmu_share", "root", 16);
+	return root;
 }
 
 __u64 vmm_npt_faults(pid_t pid)
 {
-	return sum_vm_files(pid, "pf_taken", NULL, 10);
+	char pattern[64], text[32];
+	__u64 sum = 0;
+	glob_t g;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), DEBUGFS "/kvm/%d-*/pf_taken", pid);
+	TEST_ASSERT(!glob(pattern, 0, NULL, &g), "no %s", pattern);
+	for (i = 0; i < g.gl_pathc; i++) {
+		TEST_ASSERT(sysfile_read(g.gl_pathv[i], text, sizeof(text)),
+			    "read %s", g.gl_pathv[i]);
+		sum += strtoull(text, NULL, 10);
+	}
+	globfree(&g);
+	return sum;
 }

@@ -50,7 +50,7 @@ void vmm_wait_private(pid_t pid, const char *reason, unsigned int seconds);
 /* Whether VMs that start from here on share by themselves; the default is on. */
 void vmm_share_new_vms(bool on);
 
-/* Physical address of the top table of KVM's shared table; 0: none. */
+/* Physical address of the top table that the VM shares; 0: it does not. */
 __u64 vmm_kvm_root(pid_t pid);
 
 /* Faults in the second-level table that the VM's vCPUs took so far. */

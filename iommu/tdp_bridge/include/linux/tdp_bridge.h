@@ -95,6 +95,18 @@ struct tdp_table_info {
 };
 
 /**
+ * struct tdp_pages - pages for a range of guest memory, in runs
+ * @pfns: first page frame of each run
+ * @npfns: its length in pages of 4 KiB
+ * @nr: number of runs
+ */
+struct tdp_pages {
+	const unsigned long *pfns;
+	const u32 *npfns;
+	unsigned int nr;
+};
+
+/**
  * struct tdp_sink_ops - what the provider calls on the IOMMU side
  * @flush: Drop what the IOMMU and its devices cached of [@gpa, @last_gpa],
  *	bytes, inclusive. @tables: tables were unlinked, so cached pointers to
@@ -126,13 +138,14 @@ struct tdp_sink_ops {
  *	log, and devices may write where the guest may. May sleep.
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
  * @table: Describe the table. Any context.
- * @map: Populate [@gpa, @gpa + @len), bytes, page aligned, with @paddr onwards
- *	and pin it. @prot is IOMMU_READ and friends. Bytes done are added to
- *	*@mapped, also on error. May sleep. Returns 0 or: -ENOENT no memslot,
+ * @map: Populate guest memory from @gpa on, page aligned, with @pages and pin
+ *	it. @prot is IOMMU_READ and friends. Bytes done are added to *@mapped, also
+ *	on error. May sleep. Returns 0 or: -ENOENT no memslot,
  *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
  *	-EACCES permissions that one entry can't give to the CPU and not to the
- *	device, or no read permission, -EMEDIUMTYPE memory that the hypervisor may take back though it is
- *	pinned, -ERANGE beyond the CPU's addresses, -ESRCH the VMM is gone, -ENOMEM.
+ *	device, or no read permission, -EMEDIUMTYPE memory that the hypervisor may
+ *	take back though it is pinned, -ERANGE beyond the CPU's addresses, -ESRCH
+ *	the VMM is gone, -ENOMEM.
  * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
  *	have been flushed on return. Never fails. May sleep.
  * @unpin: Unpin [@gpa, @gpa + @len) and leave to the CPUs what the host still
@@ -154,8 +167,9 @@ struct tdp_provider_ops {
 		    void *sink, bool asked);
 	void (*unbind)(struct tdp_share *share);
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
-	int (*map)(struct tdp_share *share, u64 gpa, phys_addr_t paddr, u64 len,
-		   unsigned int prot, size_t *mapped);
+	int (*map)(struct tdp_share *share, u64 gpa,
+		   const struct tdp_pages *pages, unsigned int prot,
+		   size_t *mapped);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	void (*unpin)(struct tdp_share *share, u64 gpa, u64 len);
 	int (*memory)(struct tdp_share *share,
@@ -210,6 +224,9 @@ void tdp_bridge_activate(struct tdp_share_ref *ref);
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		    bool asked);
 void tdp_bridge_leave(struct iommu_domain *domain, bool leave);
+bool tdp_bridge_is_bound(struct iommu_domain *domain);
+int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
+		   const struct tdp_pages *pages, int prot);
 
 int tdp_bridge_refuse_flags(u32 flags);
 int tdp_bridge_refuse_iommu(struct device *dev);
@@ -237,6 +254,18 @@ static inline void tdp_bridge_activate(struct tdp_share_ref *ref)
 
 static inline int tdp_bridge_bind(struct iommu_domain *domain,
 				  struct tdp_share_ref *ref, bool asked)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline bool tdp_bridge_is_bound(struct iommu_domain *domain)
+{
+	return false;
+}
+
+static inline int tdp_bridge_map(struct iommu_domain *domain,
+				 unsigned long iova,
+				 const struct tdp_pages *pages, int prot)
 {
 	return -EOPNOTSUPP;
 }
