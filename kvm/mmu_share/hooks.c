@@ -34,7 +34,15 @@ bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role)
 	return share->activated && role.word == share->root->role.word;
 }
 
-static void check_entry(u64 spte, gfn_t gfn, int level)
+/**
+ * __mmu_share_check_spte() - Check an SPTE against the entry-format contract
+ * @spte: value that is being set in a shared root
+ * @gfn: first gfn that it maps
+ * @level: level of its table
+ *
+ * Context: any.
+ */
+void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level)
 {
 	const char *bad = mmu_share_check_entry(mmu_share_format, spte, level);
 
@@ -49,6 +57,25 @@ static u64 device_view(u64 spte)
 		return 0;
 	return spte & (SPTE_BASE_ADDR_MASK | shadow_mmu_present_mask |
 		       shadow_host_writable_mask);
+}
+
+/**
+ * mmu_share_gather() - Have the next flush cover what the IOTLB may hold stale
+ * @share: the share
+ * @first: first gfn
+ * @last: last gfn
+ * @tables: tables were unlinked
+ *
+ * Context: mmu_lock held for read or write.
+ */
+void mmu_share_gather(struct kvm_mmu_share *share, gfn_t first, gfn_t last,
+		      bool tables)
+{
+	guard(spinlock)(&share->flush_lock);
+
+	share->first = min(share->first, first);
+	share->last = max(share->last, last);
+	share->tables |= tables;
 }
 
 /**
@@ -71,8 +98,7 @@ void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 	struct kvm_mmu_share *share = mmu_share_locked(kvm);
 	bool was_leaf = is_last_spte(old_spte, level);
 
-	if (READ_ONCE(mmu_share_check_entries))
-		check_entry(new_spte, gfn, level);
+	mmu_share_check_spte(new_spte, gfn, level);
 
 	/*
 	 * Nobody walks a root that was retired. A frozen entry is in a table
@@ -92,11 +118,8 @@ void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 	    share->recovering)
 		return;
 
-	guard(spinlock)(&share->flush_lock);
-
-	share->first = min(share->first, gfn);
-	share->last = max(share->last, gfn + KVM_PAGES_PER_HPAGE(level) - 1);
-	share->tables |= !was_leaf;
+	mmu_share_gather(share, gfn, gfn + KVM_PAGES_PER_HPAGE(level) - 1,
+			 !was_leaf);
 }
 
 /**
@@ -187,11 +210,9 @@ void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 		bitmap_zero(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
 	sp->pins_outdated = sptep_to_sp(rcu_dereference(parent))->pins_outdated;
 
-	if (!READ_ONCE(mmu_share_check_entries))
-		return;
-
 	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++)
-		check_entry(sp->spt[i], sp->gfn + i * pages, sp->role.level);
+		mmu_share_check_spte(sp->spt[i], sp->gfn + i * pages,
+				     sp->role.level);
 }
 
 /**

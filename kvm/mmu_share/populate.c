@@ -7,6 +7,8 @@
 #include <linux/kvm_host.h>
 
 #include "mmu.h"
+#include "mmu/mmutrace.h"
+#include "mmu/page_track.h"
 #include "mmu/tdp_iter.h"
 #include "mmu/tdp_mmu.h"
 #include "share.h"
@@ -35,6 +37,7 @@
  * @next: first gfn not yet installed
  * @mmu_seq: mmu_invalidate_seq from before the host's mapping was looked at
  * @last_try: install although the host's mapping has changed since
+ * @tracking: KVM may have reason to write-protect pages
  * @flush: an older entry was changed, TLBs must be flushed
  */
 struct populate {
@@ -47,6 +50,7 @@ struct populate {
 	gfn_t next;
 	unsigned long mmu_seq;
 	bool last_try;
+	bool tracking;
 	bool flush;
 };
 
@@ -94,7 +98,8 @@ static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 	if (p->access.write)
 		spte |= shadow_host_writable_mask | shadow_dirty_mask;
 	if (p->access.write && !stale &&
-	    !mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true)) {
+	    !(p->tracking &&
+	      mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true))) {
 		spte |= shadow_mmu_writable_mask;
 		if (!kvm_slot_dirty_track_enabled(p->slot))
 			spte |= PT_WRITABLE_MASK;
@@ -124,6 +129,19 @@ static bool populate_fits(struct populate *p, gfn_t gfn, int level)
 	pfn = mmu_share_find_pfn(&p->cursor, gfn, &left);
 	return left >= npages && IS_ALIGNED(pfn, npages) &&
 	       mmu_share_lpage_allowed(p->slot, gfn, level);
+}
+
+/*
+ * tdp_mmu_iter_set_spte() where nothing was, which is most of what populating
+ * does: there is no table to free and nothing to flush.
+ */
+static void populate_new_leaf(struct kvm *kvm, struct tdp_iter *iter, u64 spte)
+{
+	mmu_share_check_spte(spte, iter->gfn, iter->level);
+	__kvm_tdp_mmu_write_spte(iter->sptep, spte);
+	trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn, iter->level,
+				       iter->old_spte, spte);
+	kvm_update_page_stats(kvm, iter->level, 1);
 }
 
 /* Install or adopt the leaf that @iter is at. */
@@ -158,9 +176,11 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 		spte &= ~cpu_bits;
 		spte |= iter->old_spte & cpu_bits;
 		p->flush |= spte != iter->old_spte;
+		if (spte != iter->old_spte)
+			tdp_mmu_iter_set_spte(kvm, iter, spte);
+	} else {
+		populate_new_leaf(kvm, iter, spte);
 	}
-	if (spte != iter->old_spte)
-		tdp_mmu_iter_set_spte(kvm, iter, spte);
 
 	if (!__test_and_set_bit(index, sp->pinned_sptes))
 		p->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
@@ -236,6 +256,7 @@ static int populate(struct populate *p)
 		}
 
 		write_lock(&kvm->mmu_lock);
+		p->tracking = kvm_page_track_write_tracking_enabled(kvm);
 		ret = populate_walk(p);
 		if (p->flush) {
 			kvm_flush_remote_tlbs(kvm);
@@ -377,12 +398,45 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 	return ret;
 }
 
+/* What was zapped and is not flushed yet; nothing while @first > @last. */
+struct zapped {
+	gfn_t first;
+	gfn_t last;
+};
+
+static const struct zapped nothing_zapped = { .first = ~0ULL };
+
+static void flush_zapped(struct kvm_mmu_share *share, struct zapped *zapped)
+{
+	if (zapped->first > zapped->last)
+		return;
+
+	mmu_share_gather(share, zapped->first, zapped->last, false);
+	kvm_flush_remote_tlbs(share->kvm);
+	*zapped = nothing_zapped;
+}
+
+/* tdp_mmu_iter_set_spte() for a leaf that goes, but for what to flush. */
+static void zap_leaf(struct kvm *kvm, struct tdp_iter *iter,
+		     struct zapped *zapped)
+{
+	kvm_tdp_mmu_write_spte(iter->sptep, iter->old_spte,
+			       SHADOW_NONPRESENT_VALUE, iter->level);
+	trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn, iter->level,
+				       iter->old_spte, SHADOW_NONPRESENT_VALUE);
+	kvm_update_page_stats(kvm, iter->level, -1);
+
+	zapped->first = min(zapped->first, iter->gfn);
+	zapped->last = max(zapped->last,
+			   iter->gfn + KVM_PAGES_PER_HPAGE(iter->level) - 1);
+}
+
 /*
  * Take the pin from a leaf, and the leaf too unless it may stay: unpinned ones
- * must map what the host maps. Returns whether it was zapped.
+ * must map what the host maps.
  */
-static bool unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
-		       bool leave)
+static void unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
+		       bool leave, struct zapped *zapped)
 {
 	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
 	int index = spte_index(rcu_dereference(iter->sptep));
@@ -391,15 +445,12 @@ static bool unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
 	if (__test_and_clear_bit(index, sp->pinned_sptes))
 		share->pinned_pages -= KVM_PAGES_PER_HPAGE(iter->level);
 	else if (leave)
-		return false;
+		return;
 
 	if (outdated && bitmap_empty(sp->pinned_sptes, SPTE_ENT_PER_PAGE))
 		sp->pins_outdated = false;
-	if (leave && !outdated)
-		return false;
-
-	tdp_mmu_iter_set_spte(share->kvm, iter, SHADOW_NONPRESENT_VALUE);
-	return true;
+	if (!leave || outdated)
+		zap_leaf(share->kvm, iter, zapped);
 }
 
 /*
@@ -410,19 +461,23 @@ static bool unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
 static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		      bool leave, struct kvm_mmu_page **spare)
 {
+	struct zapped zapped = nothing_zapped;
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
-	bool flush = false;
 	int ret = 0;
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, share->root, start, end) {
 		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
 
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
-			flush = false;
+		/*
+		 * As others who yield do, though here it would do to flush at
+		 * the end: what stale TLB entries lead to is pinned till then.
+		 */
+		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock))
+			flush_zapped(share, &zapped);
+		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
 			continue;
-		}
 
 		if (!is_shadow_present_pte(iter.old_spte) ||
 		    !is_last_spte(iter.old_spte, iter.level))
@@ -440,12 +495,11 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 			continue;
 		}
 
-		flush |= unpin_leaf(share, &iter, leave);
+		unpin_leaf(share, &iter, leave, &zapped);
 	}
 
 	/* The caller unpins the pages next. */
-	if (flush)
-		kvm_flush_remote_tlbs(kvm);
+	flush_zapped(share, &zapped);
 	rcu_read_unlock();
 	return ret;
 }

@@ -167,6 +167,16 @@ int mmu_share_memory(struct tdp_share *handle,
 		     int (*fn)(u64 gpa, u64 len, void *data), void *data);
 
 /* hooks.c */
+void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level);
+void mmu_share_gather(struct kvm_mmu_share *share, gfn_t first, gfn_t last,
+		      bool tables);
 void mmu_share_flush(struct kvm_mmu_share *share);
+
+/* For whatever is set in a shared root, if share_iommu_tdp_check says so. */
+static inline void mmu_share_check_spte(u64 spte, gfn_t gfn, int level)
+{
+	if (READ_ONCE(mmu_share_check_entries))
+		__mmu_share_check_spte(spte, gfn, level);
+}
 
 #endif /* __KVM_MMU_SHARE_PRIVATE_H */
