@@ -50,7 +50,7 @@ selftests: kernel ## build our selftests, and the kernel's own for KVM
 
 ## Running
 
-.PHONY: boot shell run test check check-debug lint kunit kvm-selftests iommufd-selftests \
+.PHONY: boot shell run bench test check check-debug lint kunit kvm-selftests iommufd-selftests \
 	check-mutants check-races
 boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
@@ -58,6 +58,8 @@ shell: selftests root ## a shell on the emulated host
 	@scripts/boot --shell --append kvm.share_iommu_tdp=1 $(ARGS)
 run: selftests root ## the demonstration: QEMU, a guest and its disk; one table, two walkers
 	@scripts/demo
+bench: selftests stock root ## the numbers: shared against separate; long (scripts/bench --help)
+	@scripts/bench
 test: selftests root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
 check: selftests root ## lint, KUnit, our selftests, the kernel's own

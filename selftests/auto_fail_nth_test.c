@@ -8,10 +8,10 @@
 #include "dma_page.h"
 #include "fail_nth.h"
 #include "fail_sweep.h"
-#include "sysfile.h"
+#include "operator.h"
 #include "tap.h"
 
-#define QUIET_MS	"/sys/module/iommufd/parameters/tdp_quiet_ms"
+#define QUIET_NEVER	"3600000"	/* milliseconds: longer than any test */
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 
@@ -28,17 +28,6 @@ struct conversion {
 	void (*verify_failed)(struct aside *w);
 	void (*verify)(struct aside *w);
 };
-
-/* Nothing happens but what the test does. */
-static void never_by_itself(void)
-{
-	TEST_ASSERT(sysfile_write(QUIET_MS, "3600000"), "write " QUIET_MS);
-}
-
-static void by_itself(void)
-{
-	sysfile_write(QUIET_MS, "100");
-}
 
 static void share(struct aside *w)
 {
@@ -71,7 +60,8 @@ static void fail_each(const struct conversion *c)
 	vmm_share_require();
 	if (!fault_injection_setup())
 		tap_skip_case("this kernel can't fail on demand");
-	never_by_itself();
+	/* Nothing happens but what the test does. */
+	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
 
 	for (nth = 1; ; nth++) {
 		setup(&w);
@@ -97,7 +87,6 @@ static void fail_each(const struct conversion *c)
 		if (!hit)
 			break;
 	}
-	by_itself();
 	TEST_ASSERT(nth > 1, "nothing to fail");
 	ksft_print_msg("%u allocations, %u of them needed\n", nth - 1, failed);
 }

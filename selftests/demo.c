@@ -128,7 +128,7 @@ static void print_machine(void)
 	       kvm_get_module_param_bool("kvm_amd", "npt") ? "on" : "off");
 	printf("  kvm.share_iommu_tdp  %d\n", mmu_share_parameter());
 	printf("  VMM                  Debian's QEMU, unmodified\n");
-	printf("  guest                Linux, %s in 4K pages, an NVMe disk with its usual driver\n\n",
+	printf("  guest                Linux, %s in 4K pages, with its usual NVMe driver\n\n",
 	       MEMORY);
 }
 
@@ -193,10 +193,11 @@ static void help(const char *name)
 {
 	printf("usage: %s\n\n", name);
 	printf("Starts QEMU with a Linux guest and an assigned NVMe disk twice: with a\n");
-	printf("second-level table each for CPU and IOMMU (iommufd.tdp_share=0), and with KVM's\n");
-	printf("table for both, which comes by itself. Prints what was verified and measured.\n\n");
-	printf("Needs root, an AMD IOMMU, an NVMe disk, QEMU, the guest's image, and a boot with\n");
-	printf("kvm.share_iommu_tdp=1. Exits with 0 only when every check holds.\n");
+	printf("second-level table each for CPU and IOMMU (iommufd.tdp_share=0), and with\n");
+	printf("KVM's table for both, which comes by itself. Prints what was verified and\n");
+	printf("measured.\n\n");
+	printf("Needs root, an AMD IOMMU, an NVMe disk, QEMU, the guest's image, and a boot\n");
+	printf("with kvm.share_iommu_tdp=1. Exits with 0 only when every check holds.\n");
 }
 
 int main(int argc, char *argv[])

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) "iommufd: " fmt
 
 #include <linux/device.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
@@ -27,10 +28,10 @@ module_param(tdp_share, bool, 0644);
 MODULE_PARM_DESC(tdp_share,
 		 "Have the HWPTs of new VMs walk KVM's table when kvm.share_iommu_tdp=1 (default: on)");
 
-static unsigned int tdp_quiet_ms = 100;
+static unsigned int tdp_quiet_ms = 10;
 module_param(tdp_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_quiet_ms,
-		 "How long memslots and mappings must have been quiet before an HWPT is shared, the first time a tenth of that (default: 100)");
+		 "How long memslots and mappings must at least have been quiet before an HWPT is shared (default: 10)");
 
 /* Those that have a VM. See tdp.h for the order of locks. */
 DEFINE_MUTEX(tdp_list_lock);
@@ -56,14 +57,13 @@ static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
  */
 void tdp_kick(struct iommufd_tdp *tdp)
 {
-	unsigned int ms = READ_ONCE(tdp_quiet_ms);
+	unsigned long quiet = msecs_to_jiffies(READ_ONCE(tdp_quiet_ms));
 
-	/* A new VM is set up in one go, and its guest's boot is to find it shared. */
-	if (!READ_ONCE(tdp->stats.converted[true]))
-		ms /= 10;
+	/* Not more time for conversions than between them. */
+	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns)));
 
 	if (READ_ONCE(tdp->ref))
-		mod_delayed_work(system_dfl_wq, &tdp->work, msecs_to_jiffies(ms));
+		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);
 }
 
 /* Account for a conversion that began at @start and ended in @rc. */
@@ -80,6 +80,7 @@ static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
 		stats->converted[to_shared]++;
 		stats->ns[!to_shared] += now - stats->since;
 		stats->since = now;
+		WRITE_ONCE(stats->last_ns, now - start);
 		stats->longest_ns = max(stats->longest_ns, now - start);
 		if (!to_shared) {
 			stats->triggers[trigger]++;

@@ -95,6 +95,7 @@ enum tdp_reason {
  * @last: trigger of the last one
  * @ns: time spent, [shared], up to @since
  * @since: when the present state began, ktime in ns
+ * @last_ns: how long the last conversion took; read without the lock
  * @longest_ns: the longest conversion
  */
 struct tdp_stats {
@@ -104,6 +105,7 @@ struct tdp_stats {
 	enum tdp_trigger last;
 	u64 ns[2];
 	u64 since;
+	u64 last_ns;
 	u64 longest_ns;
 };
 

@@ -404,16 +404,14 @@ struct zapped {
 	gfn_t last;
 };
 
-static const struct zapped nothing_zapped = { .first = ~0ULL };
-
-static void flush_zapped(struct kvm_mmu_share *share, struct zapped *zapped)
+static void flush_zapped(struct kvm_mmu_share *share,
+			 const struct zapped *zapped)
 {
 	if (zapped->first > zapped->last)
 		return;
 
 	mmu_share_gather(share, zapped->first, zapped->last, false);
 	kvm_flush_remote_tlbs(share->kvm);
-	*zapped = nothing_zapped;
 }
 
 /* tdp_mmu_iter_set_spte() for a leaf that goes, but for what to flush. */
@@ -461,7 +459,7 @@ static void unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
 static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		      bool leave, struct kvm_mmu_page **spare)
 {
-	struct zapped zapped = nothing_zapped;
+	struct zapped zapped = { .first = ~0ULL };
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
 	int ret = 0;
@@ -471,11 +469,9 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
 
 		/*
-		 * As others who yield do, though here it would do to flush at
-		 * the end: what stale TLB entries lead to is pinned till then.
+		 * To flush at the end is enough: what stale TLB entries lead to
+		 * is pinned till then.
 		 */
-		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock))
-			flush_zapped(share, &zapped);
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
 			continue;
 

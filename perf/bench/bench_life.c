@@ -15,8 +15,7 @@ static void print_counts(const struct options *o, enum hwpt_kind kind,
 			 const struct bench_round *r)
 {
 	print_sample(o, "table_bytes", kind, r->table_bytes);
-	print_sample(o, "vm_table_bytes", kind, r->vm_table_bytes);
-	print_sample(o, "npt_faults", kind, r->npt_faults);
+	print_sample(o, "unmap_flushes", kind, r->flushes);
 	if (kind == HWPT_SHARED)
 		printf("# leaves of 4K, 2M, 1G: %llu %llu %llu\n", r->leaves[0],
 		       r->leaves[1], r->leaves[2]);
@@ -25,6 +24,8 @@ static void print_counts(const struct options *o, enum hwpt_kind kind,
 static void print_instructions(const struct options *o, enum hwpt_kind kind,
 			       const struct bench_round *r)
 {
+	print_sample(o, "vm_table_bytes", kind, r->vm_table_bytes);
+	print_sample(o, "npt_faults", kind, r->npt_faults);
 	print_sample(o, "map_insns", kind, r->map);
 	print_sample(o, "touch_insns", kind, r->touch);
 	print_sample(o, "map_touch_insns", kind, r->map + r->touch);
@@ -35,7 +36,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {
 		.backing = BACKING_4K,
-		.size = 256 * (1ULL << 20),
+		.size = 256 * SIZE_1M,
 		.devices = 1,
 		.repeats = 3,
 	};
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
 	}
 	bench_clock_start();
 
-	/* The first lives warm up: their clocks do not count, the rest does. */
+	/* The first lives warm up: what is counted there is not measured. */
 	for (i = 0; i <= o.repeats; i++) {
 		for (turn = 0; turn < 2; turn++) {
 			enum hwpt_kind kind = kind_of_turn(i, turn);
@@ -59,12 +60,10 @@ int main(int argc, char **argv)
 			if (o.only != BOTH_KINDS && o.only != (int)kind)
 				continue;
 			bench_round(&r, kind, &mem, o.devices, !i);
-			print_counts(&o, kind, &r);
 			if (i)
 				print_instructions(&o, kind, &r);
 			else
-				print_sample(&o, "unmap_flushes", kind,
-					     r.flush_commands);
+				print_counts(&o, kind, &r);
 		}
 	}
 	bench_mem_free(&mem);

@@ -4,12 +4,10 @@
 
 #include "options.h"
 
-#define MIB (1ULL << 20)
-
-static void usage(const char *name, const char *what, int status)
+static void help(const char *name, const char *what, int status)
 {
-	printf("usage: %s [-b 4K|2M|1G] [-m MIB] [-d DEVICES] [-r REPEATS] [-n COUNT]\n\t[-k shared|separate]\n%s",
-	       name, what);
+	printf("%s [-b 4K|2M|1G] [-m MIB] [-d DEVICES] [-r REPEATS]\n", name);
+	printf("\t[-n COUNT] [-k shared|separate]\n%s", what);
 	exit(status);
 }
 
@@ -24,10 +22,10 @@ void options_parse(struct options *o, int argc, char **argv, const char *what)
 		switch (c) {
 		case 'b':
 			if (!bench_backing_parse(optarg, &o->backing))
-				usage(argv[0], what, 2);
+				help(argv[0], what, 2);
 			break;
 		case 'm':
-			o->size = strtoull(optarg, NULL, 0) * MIB;
+			o->size = strtoull(optarg, NULL, 0) * SIZE_1M;
 			break;
 		case 'd':
 			o->devices = strtoul(optarg, NULL, 0);
@@ -43,10 +41,10 @@ void options_parse(struct options *o, int argc, char **argv, const char *what)
 							      HWPT_ORDINARY;
 			break;
 		case 'h':
-			usage(argv[0], what, 0);
+			help(argv[0], what, 0);
 			break;
 		default:
-			usage(argv[0], what, 2);
+			help(argv[0], what, 2);
 		}
 	}
 }
@@ -55,6 +53,6 @@ void print_sample(const struct options *o, const char *figure,
 		  enum hwpt_kind kind, __u64 value)
 {
 	printf("sample %s %s %llu %u %s %llu\n", figure,
-	       bench_backing_name(o->backing), o->size / MIB, o->devices,
+	       bench_backing_name(o->backing), o->size / SIZE_1M, o->devices,
 	       kind == HWPT_SHARED ? "shared" : "separate", value);
 }

@@ -6,6 +6,8 @@
 #include "bench_mem.h"
 #include "iommufd.h"
 
+#define SIZE_1M BIT_ULL(20)
+
 struct options {
 	enum guest_mem_backing backing;
 	size_t size;
