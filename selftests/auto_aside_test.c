@@ -175,15 +175,17 @@ static void steps_aside(const void *arg)
 	const struct cause *cause = arg;
 	struct vmm_share_status st;
 	struct aside w = { 0 };
+	__u64 before;
 
+	/* To add memory may have taken a trigger or two. */
 	auto_vm_create(&w.a);
 	add_other(&w);
 	st = auto_vm_status();
-	TEST_ASSERT_EQ(vmm_share_triggers(&st, cause->name), 0);
+	before = vmm_share_triggers(&st, cause->name);
 
 	cause->provoke(&w);
 	st = auto_vm_status();
-	TEST_ASSERT_EQ(vmm_share_triggers(&st, cause->name), 1);
+	TEST_ASSERT_EQ(vmm_share_triggers(&st, cause->name), before + 1);
 	TEST_ASSERT(!strcmp(st.last, cause->name), "by %s", st.last);
 	if (cause->reason) {
 		vmm_wait_private(getpid(), cause->reason, AUTO_VM_SECONDS);
