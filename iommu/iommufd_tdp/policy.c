@@ -59,8 +59,8 @@ void tdp_kick(struct iommufd_tdp *tdp)
 {
 	unsigned long quiet = msecs_to_jiffies(READ_ONCE(tdp_quiet_ms));
 
-	/* Not more time for conversions than between them. */
-	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns)));
+	/* A guest that changes memslots all the time is not to convert all the time. */
+	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
 
 	if (READ_ONCE(tdp->ref))
 		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);

@@ -206,6 +206,7 @@ static int populate_walk(struct populate *p)
 	for_each_tdp_pte(iter, kvm, share->root, p->next, p->end) {
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, p->flush, false)) {
 			p->flush = false;
+			p->tracking = kvm_page_track_write_tracking_enabled(kvm);
 			continue;
 		}
 
