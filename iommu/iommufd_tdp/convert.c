@@ -41,6 +41,18 @@ static struct iommufd_attach *group_attach(struct iommufd_group *igroup)
 	return xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
 }
 
+/* A device of the group if that is attached to an HWPT: they go together. */
+static struct iommufd_device *attached_device(struct iommufd_group *igroup,
+					      struct iommufd_hwpt_paging *hwpt)
+{
+	struct iommufd_attach *attach = group_attach(igroup);
+	unsigned long id = 0;
+
+	if (!attach || attach->hwpt != &hwpt->common)
+		return NULL;
+	return xa_find(&attach->device_array, &id, ULONG_MAX, XA_PRESENT);
+}
+
 static void count_devices(struct iommufd_tdp *tdp, struct iommufd_attach *attach,
 			  struct tdp_devices *found)
 {
@@ -105,21 +117,16 @@ static struct iommu_domain *alloc_domain(struct iommufd_tdp *tdp,
 {
 	struct iommu_domain *domain = ERR_PTR(-ENODEV);
 	const struct iommu_ops *ops;
-	struct iommufd_attach *attach;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
 
 	for (igroup = next_group(tdp->ictx, NULL); igroup;
 	     igroup = next_group(tdp->ictx, igroup)) {
-		unsigned long dev_id = 0;
-
 		guard(mutex)(&igroup->lock);
-		attach = group_attach(igroup);
-		if (!IS_ERR(domain) || !attach || attach->hwpt != &hwpt->common)
+		idev = attached_device(igroup, hwpt);
+		if (!IS_ERR(domain) || !idev)
 			continue;
 
-		idev = xa_find(&attach->device_array, &dev_id, ULONG_MAX,
-			       XA_PRESENT);
 		ops = dev_iommu_ops(idev->dev);
 		if (ops != hwpt->common.domain->owner ||
 		    !ops->domain_alloc_paging_flags)
@@ -151,23 +158,17 @@ static int enforce_cc(struct iommufd_hwpt_paging *hwpt,
 static int reattach(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 {
 	struct iommufd_hw_pagetable *common = &hwpt->common;
-	struct iommufd_attach *attach;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
 	int rc = 0;
 
 	for (igroup = next_group(tdp->ictx, NULL); igroup;
 	     igroup = next_group(tdp->ictx, igroup)) {
-		unsigned long dev_id = 0;
-
 		guard(mutex)(&igroup->lock);
-		attach = group_attach(igroup);
-		if (rc || !attach || attach->hwpt != common)
+		idev = attached_device(igroup, hwpt);
+		if (rc || !idev)
 			continue;
 
-		/* The devices of a group go together. */
-		idev = xa_find(&attach->device_array, &dev_id, ULONG_MAX,
-			       XA_PRESENT);
 		rc = iommufd_hwpt_replace_device(idev, IOMMU_NO_PASID, common,
 						 common);
 	}

@@ -66,20 +66,33 @@ void tdp_kick(struct iommufd_tdp *tdp)
 		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);
 }
 
-/* Account for a conversion that began at @start and ended in @rc. */
-static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
-		      enum tdp_trigger trigger, u64 start, int rc)
+/* The HWPT is not in that state any longer. */
+static void account_time(struct tdp_stats *stats, bool shared, u64 now)
+{
+	stats->ns[shared] += now - stats->since;
+	stats->since = now;
+}
+
+/* Convert, at the expense of the VMM, and account for it. */
+static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
+		   bool to_shared, enum tdp_trigger trigger)
 {
 	struct tdp_stats *stats = &tdp->stats;
-	u64 now = ktime_get_ns();
+	u64 now, start = ktime_get_ns();
+	struct mem_cgroup *memcg;
+	int rc;
 
+	memcg = set_active_memcg(tdp->memcg);
+	rc = to_shared ? tdp_make_shared(tdp, hwpt) : tdp_make_private(tdp);
+	set_active_memcg(memcg);
+
+	now = ktime_get_ns();
 	WRITE_ONCE(tdp->seq, tdp->seq + 1);
 	if (rc) {
 		stats->failed++;
 	} else {
 		stats->converted[to_shared]++;
-		stats->ns[!to_shared] += now - stats->since;
-		stats->since = now;
+		account_time(stats, !to_shared, now);
 		WRITE_ONCE(stats->last_ns, now - start);
 		stats->longest_ns = max(stats->longest_ns, now - start);
 		if (!to_shared) {
@@ -87,8 +100,9 @@ static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
 			stats->last = trigger;
 		}
 	}
-	trace_iommufd_tdp_convert(tdp->pid, hwpt_id, to_shared, trigger, rc,
-				  now - start);
+	trace_iommufd_tdp_convert(tdp->pid, hwpt->common.obj.id, to_shared,
+				  trigger, rc, now - start);
+	return rc;
 }
 
 /**
@@ -101,24 +115,18 @@ static void converted(struct iommufd_tdp *tdp, u32 hwpt_id, bool to_shared,
  */
 int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 {
-	u64 start = ktime_get_ns();
-	struct mem_cgroup *memcg;
-	u32 id;
+	struct iommufd_hwpt_paging *hwpt = tdp->hwpt;
 	int rc;
 
 	lockdep_assert_held(&tdp->lock);
 
-	if (!tdp->hwpt)
+	if (!hwpt)
 		return 0;
 
-	id = tdp->hwpt->common.obj.id;
-	memcg = set_active_memcg(tdp->memcg);
-	rc = tdp_make_private(tdp);
-	set_active_memcg(memcg);
-	converted(tdp, id, false, trigger, start, rc);
+	rc = convert(tdp, hwpt, false, trigger);
 	if (rc) {
 		pr_warn_ratelimited("HWPT %u of pid %d stays shared: no table of its own (%d)\n",
-				    id, tdp->pid, rc);
+				    hwpt->common.obj.id, tdp->pid, rc);
 		return rc;
 	}
 	tdp->reason = TDP_SETTLING;
@@ -210,8 +218,6 @@ static enum tdp_trigger trigger_of(enum tdp_reason reason)
 void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 {
 	struct tdp_devices found = tdp_find_devices(tdp);
-	u64 start = ktime_get_ns();
-	struct mem_cgroup *memcg;
 
 	tdp->reason = look(tdp, &found, &tdp->error);
 	if (tdp->reason != TDP_SHARED) {
@@ -224,13 +230,9 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 	if (tdp->hwpt)
 		return;
 
-	memcg = set_active_memcg(tdp->memcg);
-	tdp->error = tdp_make_shared(tdp, found.hwpt);
-	set_active_memcg(memcg);
+	tdp->error = convert(tdp, found.hwpt, true, trigger);
 	if (tdp->error)
 		tdp->reason = reason_of(tdp->error);
-	converted(tdp, found.hwpt->common.obj.id, true, trigger, start,
-		  tdp->error);
 }
 
 /**
@@ -485,8 +487,7 @@ void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 	hwpt->tdp_private = NULL;
 	tdp->hwpt = NULL;
 	tdp->reason = TDP_NO_HWPT;
-	tdp->stats.ns[true] += ktime_get_ns() - tdp->stats.since;
-	tdp->stats.since = ktime_get_ns();
+	account_time(&tdp->stats, true, ktime_get_ns());
 }
 
 /**

@@ -83,20 +83,12 @@ static void share_ref_release(struct work_struct *work)
 	module_put(ops->owner);
 }
 
-/* The share of @kvm, or of the VM behind @file; @verbose: as provider_ops.get. */
-static struct tdp_share_ref *get_share(struct kvm *kvm, struct file *file,
-				       bool verbose)
+/* As provider_ops.get. Takes over the reference to the provider's module. */
+static struct tdp_share_ref *get_share(const struct tdp_provider_ops *ops,
+				       struct kvm *kvm, bool verbose)
 {
-	const struct tdp_provider_ops *ops;
 	struct tdp_share_ref *ref;
 	int ret;
-
-	ops = provider_get();
-	if (!ops) {
-		if (verbose)
-			pr_warn_ratelimited("no hypervisor offers its tables; load kvm with share_iommu_tdp=1\n");
-		return ERR_PTR(-ENODEV);
-	}
 
 	ref = kzalloc_obj(*ref, GFP_KERNEL_ACCOUNT);
 	if (!ref) {
@@ -106,14 +98,6 @@ static struct tdp_share_ref *get_share(struct kvm *kvm, struct file *file,
 	refcount_set(&ref->users, 1);
 	INIT_WORK(&ref->release_work, share_ref_release);
 
-	if (file)
-		kvm = ops->vm(file);
-	if (!kvm) {
-		pr_warn_ratelimited("kvm_fd is not a VM; pass the file descriptor from KVM_CREATE_VM\n");
-		ret = -EBADF;
-		goto err_free;
-	}
-
 	do {
 		ref->share = ops->get(kvm, verbose);
 		/* The VM's last share is being released: let that finish. */
@@ -122,14 +106,13 @@ static struct tdp_share_ref *get_share(struct kvm *kvm, struct file *file,
 	} while (ref->share == ERR_PTR(-EAGAIN));
 	if (IS_ERR(ref->share)) {
 		ret = PTR_ERR(ref->share);
-		goto err_free;
+		kfree(ref);
+		goto err_module;
 	}
 
 	atomic_inc(&tdp_bridge_stats.shares);
 	return ref;
 
-err_free:
-	kfree(ref);
 err_module:
 	module_put(ops->owner);
 	return ERR_PTR(ret);
@@ -146,14 +129,28 @@ err_module:
  */
 struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 {
+	const struct tdp_provider_ops *ops;
+	struct kvm *kvm;
+
 	CLASS(fd, vm)(vm_fd);
 
-	if (fd_empty(vm)) {
-		pr_warn_ratelimited("kvm_fd %d is not open; pass the VM's file descriptor\n",
-				    vm_fd);
+	ops = provider_get();
+	if (!ops) {
+		pr_warn_ratelimited("no hypervisor offers its tables; load kvm with share_iommu_tdp=1\n");
+		return ERR_PTR(-ENODEV);
+	}
+
+	kvm = fd_empty(vm) ? NULL : ops->vm(fd_file(vm));
+	if (!kvm) {
+		if (fd_empty(vm))
+			pr_warn_ratelimited("kvm_fd %d is not open; pass the VM's file descriptor\n",
+					    vm_fd);
+		else
+			pr_warn_ratelimited("kvm_fd is not a VM; pass the file descriptor from KVM_CREATE_VM\n");
+		module_put(ops->owner);
 		return ERR_PTR(-EBADF);
 	}
-	return get_share(NULL, fd_file(vm), true);
+	return get_share(ops, kvm, true);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_get);
 
@@ -169,7 +166,9 @@ EXPORT_SYMBOL_GPL(tdp_bridge_get);
  */
 struct tdp_share_ref *tdp_bridge_get_kvm(struct kvm *kvm)
 {
-	return get_share(kvm, NULL, false);
+	const struct tdp_provider_ops *ops = provider_get();
+
+	return ops ? get_share(ops, kvm, false) : ERR_PTR(-ENODEV);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_get_kvm);
 

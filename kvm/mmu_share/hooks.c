@@ -210,9 +210,12 @@ void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent)
 		bitmap_zero(sp->pinned_sptes, SPTE_ENT_PER_PAGE);
 	sp->pins_outdated = sptep_to_sp(rcu_dereference(parent))->pins_outdated;
 
+	if (!READ_ONCE(mmu_share_check_entries))
+		return;
+
 	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++)
-		mmu_share_check_spte(sp->spt[i], sp->gfn + i * pages,
-				     sp->role.level);
+		__mmu_share_check_spte(sp->spt[i], sp->gfn + i * pages,
+				       sp->role.level);
 }
 
 /**

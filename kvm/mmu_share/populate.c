@@ -37,7 +37,6 @@
  * @next: first gfn not yet installed
  * @mmu_seq: mmu_invalidate_seq from before the host's mapping was looked at
  * @last_try: install although the host's mapping has changed since
- * @tracking: KVM may have reason to write-protect pages
  * @flush: an older entry was changed, TLBs must be flushed
  */
 struct populate {
@@ -50,7 +49,6 @@ struct populate {
 	gfn_t next;
 	unsigned long mmu_seq;
 	bool last_try;
-	bool tracking;
 	bool flush;
 };
 
@@ -98,7 +96,7 @@ static u64 populate_make_spte(const struct populate *p, gfn_t gfn, int level,
 	if (p->access.write)
 		spte |= shadow_host_writable_mask | shadow_dirty_mask;
 	if (p->access.write && !stale &&
-	    !(p->tracking &&
+	    !(kvm_page_track_write_tracking_enabled(kvm) &&
 	      mmu_try_to_unsync_pages(kvm, p->slot, gfn, false, true))) {
 		spte |= shadow_mmu_writable_mask;
 		if (!kvm_slot_dirty_track_enabled(p->slot))
@@ -206,7 +204,6 @@ static int populate_walk(struct populate *p)
 	for_each_tdp_pte(iter, kvm, share->root, p->next, p->end) {
 		if (tdp_mmu_iter_cond_resched(kvm, &iter, p->flush, false)) {
 			p->flush = false;
-			p->tracking = kvm_page_track_write_tracking_enabled(kvm);
 			continue;
 		}
 
@@ -257,7 +254,6 @@ static int populate(struct populate *p)
 		}
 
 		write_lock(&kvm->mmu_lock);
-		p->tracking = kvm_page_track_write_tracking_enabled(kvm);
 		ret = populate_walk(p);
 		if (p->flush) {
 			kvm_flush_remote_tlbs(kvm);
