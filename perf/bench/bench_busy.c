@@ -34,12 +34,7 @@ int main(int argc, char **argv)
 	struct bench_vm b;
 	unsigned int i;
 
-	options_parse(&o, argc, argv, what);
-	share_vm_require(true);
-	if (!bench_mem_alloc(&mem, o.backing, o.size)) {
-		printf("# no memory of that kind\n");
-		return KSFT_SKIP;
-	}
+	options_begin(&o, argc, argv, what, &mem);
 	bench_vm_create(&b, &mem, o.devices);
 	bench_vm_attach(&b, o.only == HWPT_ORDINARY ? HWPT_ORDINARY :
 						      HWPT_SHARED);

@@ -73,12 +73,7 @@ int main(int argc, char **argv)
 	struct auto_vm a;
 	unsigned int i;
 
-	options_parse(&o, argc, argv, what);
-	share_vm_require(true);
-	if (!bench_mem_alloc(&mem, o.backing, o.size)) {
-		printf("# no memory of that kind\n");
-		return KSFT_SKIP;
-	}
+	options_begin(&o, argc, argv, what, &mem);
 	auto_vm_create_detached(&a);
 	vm_set_user_memory_region(a.s.vm, SLOT, 0, MEM_GPA, mem.size, mem.hva);
 	auto_vm_attach(&a, AUTO_HWPT);

@@ -44,12 +44,7 @@ int main(int argc, char **argv)
 	struct bench_mem mem;
 	unsigned int i, turn;
 
-	options_parse(&o, argc, argv, what);
-	share_vm_require(true);
-	if (!bench_mem_alloc(&mem, o.backing, o.size)) {
-		printf("# no memory of that kind\n");
-		return KSFT_SKIP;
-	}
+	options_begin(&o, argc, argv, what, &mem);
 	bench_clock_start();
 
 	/* The first lives warm up: what is counted there is not measured. */

@@ -51,12 +51,7 @@ int main(int argc, char **argv)
 	unsigned int i, turn, ranges;
 	struct bench_mem mem;
 
-	options_parse(&o, argc, argv, what);
-	share_vm_require(true);
-	if (!bench_mem_alloc(&mem, o.backing, o.size)) {
-		printf("# no memory of that kind\n");
-		return KSFT_SKIP;
-	}
+	options_begin(&o, argc, argv, what, &mem);
 	bench_clock_start();
 	for (i = 0; i <= o.repeats; i++) {
 		for (ranges = 1; ranges <= o.count; ranges *= 4) {

@@ -49,6 +49,17 @@ void options_parse(struct options *o, int argc, char **argv, const char *what)
 	}
 }
 
+void options_begin(struct options *o, int argc, char **argv, const char *what,
+		   struct bench_mem *mem)
+{
+	options_parse(o, argc, argv, what);
+	share_vm_require(true);
+	if (!bench_mem_alloc(mem, o->backing, o->size)) {
+		printf("# no memory of that kind\n");
+		exit(KSFT_SKIP);
+	}
+}
+
 void print_sample(const struct options *o, const char *figure,
 		  enum hwpt_kind kind, __u64 value)
 {

@@ -26,6 +26,13 @@ struct options {
  */
 void options_parse(struct options *o, int argc, char **argv, const char *what);
 
+/*
+ * The same, and takes the memory that it says. Ends the program as skipped when
+ * the machine can't share, or has no such memory.
+ */
+void options_begin(struct options *o, int argc, char **argv, const char *what,
+		   struct bench_mem *mem);
+
 /* One line for scripts/bench-report: "sample FIGURE BACKING MIB DEVICES KIND N". */
 void print_sample(const struct options *o, const char *figure,
 		  enum hwpt_kind kind, __u64 value);

@@ -35,15 +35,9 @@ void auto_vm_map_slot0(struct auto_vm *a)
 void auto_vm_create_detached(struct auto_vm *a)
 {
 	struct share_vm *s = &a->s;
-	int i;
 
 	vmm_share_require();
-	s->vm = __vm_create_with_vcpus(VM_SHAPE_DEFAULT, SHARE_VM_VCPUS,
-				       EXTRA_PAGES, guest_main, s->vcpus);
-	for (i = 0; i < SHARE_VM_VCPUS; i++)
-		vcpu_args_set(s->vcpus[i], 1, (__u64)i);
-	s->iommufd = iommufd_open();
-	s->ioas = iommufd_ioas_alloc(s->iommufd);
+	share_vm_create_bare(s, EXTRA_PAGES);
 	a->kvm_vfio = kvm_vfio_create(s->vm->fd);
 	open_dev(a, &s->edu, EDU_VENDOR, EDU_DEVICE);
 	open_dev(a, &a->testdev, TESTDEV_VENDOR, TESTDEV_DEVICE);

@@ -23,17 +23,23 @@ void share_vm_require(bool share)
 		       "no edu device");
 }
 
-void share_vm_create_detached(struct share_vm *s)
+void share_vm_create_bare(struct share_vm *s, unsigned int extra_pages)
 {
-	char bdf[BDF_LEN];
 	int i;
 
 	s->vm = __vm_create_with_vcpus(VM_SHAPE_DEFAULT, SHARE_VM_VCPUS,
-				       EXTRA_PAGES, guest_main, s->vcpus);
+				       extra_pages, guest_main, s->vcpus);
 	for (i = 0; i < SHARE_VM_VCPUS; i++)
 		vcpu_args_set(s->vcpus[i], 1, (__u64)i);
 	s->iommufd = iommufd_open();
 	s->ioas = iommufd_ioas_alloc(s->iommufd);
+}
+
+void share_vm_create_detached(struct share_vm *s)
+{
+	char bdf[BDF_LEN];
+
+	share_vm_create_bare(s, EXTRA_PAGES);
 	TEST_ASSERT(vfio_dev_find(bdf, EDU_VENDOR, EDU_DEVICE, 0), "no edu");
 	vfio_dev_open(&s->edu, bdf, s->iommufd);
 }

@@ -31,6 +31,12 @@ struct share_vm {
  */
 void share_vm_require(bool share);
 
+/*
+ * A VM, an iommufd and an IOAS, no device yet. @extra_pages: memory of the
+ * library's own slot 0 for the guest's page tables.
+ */
+void share_vm_create_bare(struct share_vm *s, unsigned int extra_pages);
+
 /* Stops before a HWPT exists, then share_vm_attach() makes and attaches one. */
 void share_vm_create_detached(struct share_vm *s);
 void share_vm_attach(struct share_vm *s, enum hwpt_kind kind);

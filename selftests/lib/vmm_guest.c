@@ -70,12 +70,12 @@ static int run(struct vmm *v, unsigned int seconds, char **output,
 	return status;
 }
 
-static char *format(const char *command, va_list ap)
+/* The same for a format; the caller frees *@text, the command that came of it. */
+static int run_formatted(struct vmm *v, unsigned int seconds, char **output,
+			 char **text, const char *command, va_list ap)
 {
-	char *text;
-
-	TEST_ASSERT(vasprintf(&text, command, ap) >= 0, "vasprintf");
-	return text;
+	TEST_ASSERT(vasprintf(text, command, ap) >= 0, "vasprintf");
+	return run(v, seconds, output, *text);
 }
 
 int __vmm_guest_run(struct vmm *v, unsigned int seconds, char **output,
@@ -86,9 +86,8 @@ int __vmm_guest_run(struct vmm *v, unsigned int seconds, char **output,
 	int status;
 
 	va_start(ap, command);
-	text = format(command, ap);
+	status = run_formatted(v, seconds, &out, &text, command, ap);
 	va_end(ap);
-	status = run(v, seconds, &out, text);
 	free(text);
 	if (output)
 		*output = out;
@@ -105,9 +104,8 @@ void vmm_guest_run(struct vmm *v, unsigned int seconds, const char *command,
 	int status;
 
 	va_start(ap, command);
-	text = format(command, ap);
+	status = run_formatted(v, seconds, &out, &text, command, ap);
 	va_end(ap);
-	status = run(v, seconds, &out, text);
 	TEST_ASSERT(!status, "in the guest: %s: status %d\n%s", text, status,
 		    out);
 	free(text);
@@ -122,9 +120,8 @@ __u64 vmm_guest_number(struct vmm *v, const char *command, ...)
 	__u64 n;
 
 	va_start(ap, command);
-	text = format(command, ap);
+	status = run_formatted(v, SHORT_SECONDS, &out, &text, command, ap);
 	va_end(ap);
-	status = run(v, SHORT_SECONDS, &out, text);
 	n = strtoull(out, &end, 0);
 	TEST_ASSERT(!status && end != out && !*end,
 		    "in the guest: %s: status %d, not a number\n%s", text,
