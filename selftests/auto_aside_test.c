@@ -5,6 +5,7 @@
  */
 #include "amd_iommu.h"
 #include "auto_vm.h"
+#include "background.h"
 #include "dma_page.h"
 #include "sysfile.h"
 #include "tap.h"
@@ -13,6 +14,8 @@
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define CONVERSIONS	100
+#define RACES		50
+#define ANSWER		0x5ca1ab1e
 #define SEED		0xa51de
 
 /* Where the VM has more memory than what the DMA goes to. */
@@ -63,11 +66,19 @@ static void map_memory(struct aside *w)
 }
 
 /* As pages that the IOAS maps can't go, the device still has them. */
+/* The device still has it, by its own table; vCPUs find no memory there. */
+static void expect_slot_is_gone(struct aside *w)
+{
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+	TEST_ASSERT_EQ(guest_mmio(w->a.s.vcpus[0], w->other.gpa, w->other.gpa,
+				  ANSWER), ANSWER);
+}
+
 static void delete_memslot(struct aside *w)
 {
 	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0, w->other.gpa, 0,
 				  NULL);
-	dma_expect_reached(&w->a.testdev, &w->other, true);
+	expect_slot_is_gone(w);
 }
 
 static void create_memslot(struct aside *w)
@@ -81,7 +92,7 @@ static void move_memslot(struct aside *w)
 	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0,
 				  w->other.gpa + SIZE_1G, w->other.size,
 				  w->other.hva);
-	dma_expect_reached(&w->a.testdev, &w->other, true);
+	expect_slot_is_gone(w);
 }
 
 static void move_memslot_back(struct aside *w)
@@ -277,6 +288,40 @@ static void outdated_pages_go(void)
 	auto_vm_destroy(&a);
 }
 
+static void keep_sharing(void *arg)
+{
+	while (!READ_ONCE(*(bool *)arg))
+		__vmm_share_control(getpid(), "share");
+}
+
+/*
+ * Orders to share come all the time, so also in the middle of an unmap. Once
+ * that is done the device has lost the memory, whatever vCPUs fault in.
+ */
+static void unmap_is_not_overtaken(void)
+{
+	struct background sharing = { 0 };
+	struct aside w = { 0 };
+	bool stop = false;
+	int i;
+
+	auto_vm_create(&w.a);
+	add_other(&w);
+	background_start(&sharing, keep_sharing, &stop);
+	for (i = 0; i < RACES; i++) {
+		vmm_wait_shared(getpid(), AUTO_VM_SECONDS);
+		share_vm_unmap(&w.a.s, &w.other);
+		guest_fill(w.a.s.vcpus[0], w.other.gpa, w.other.size, SIZE_4K,
+			   SEED);
+		dma_expect_reached(&w.a.testdev, &w.other, false);
+		dma_expect_reached(&w.a.testdev, &w.a.mem, true);
+		share_vm_map(&w.a.s, &w.other);
+	}
+	WRITE_ONCE(stop, true);
+	background_join(&sharing);
+	auto_vm_destroy(&w.a);
+}
+
 int main(void)
 {
 	static const struct cause
@@ -314,6 +359,8 @@ int main(void)
 		  nothing_is_lost },
 		{ "what the host took from under it goes with the sharing",
 		  outdated_pages_go },
+		{ "sharing does not get in between an unmap",
+		  unmap_is_not_overtaken },
 	};
 
 	share_vm_require(true);

@@ -163,6 +163,9 @@ static enum tdp_reason look(struct iommufd_tdp *tdp,
 		return TDP_FOREIGN;
 	if (found->hwpt->dirty_tracking)
 		return TDP_DIRTY;
+	/* Its end has this looked at again. */
+	if (tdp->unmaps)
+		return TDP_SETTLING;
 
 	/*
 	 * A shared table gives a device all that vCPUs reach, so the IOAS must
@@ -196,6 +199,7 @@ static enum tdp_trigger trigger_of(enum tdp_reason reason)
 	switch (reason) {
 	case TDP_OFF:
 		return TDP_BY_OFF;
+	case TDP_SETTLING:
 	case TDP_NO_MIRROR:
 		return TDP_BY_UNMAP;
 	case TDP_DIRTY:
@@ -584,24 +588,42 @@ void iommufd_tdp_mapped(struct io_pagetable *iopt)
  * @last: last IOVA
  *
  * Devices must not reach what the IOAS does not map any more, and vCPUs would
- * fault it in again.
+ * fault it in again. So nothing is shared until the unmap is done.
  *
  * Context: without iopt locks. May sleep.
+ * Return: whether iommufd_tdp_end_unmap() must follow.
  */
-void iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
+bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
 			     unsigned long last)
 {
 	struct iommufd_tdp *tdp = to_tdp(iopt);
 
 	if (!READ_ONCE(tdp->ref))
-		return;
+		return false;
 
 	scoped_guard(rwsem_read, &iopt->iova_rwsem) {
 		if (!iopt_area_iter_first(iopt, start, last))
-			return;
+			return false;
 	}
 
-	tdp_kick(tdp);
 	guard(mutex)(&tdp->lock);
+
+	tdp->unmaps++;
 	tdp_step_aside(tdp, TDP_BY_UNMAP);
+	return true;
+}
+
+/**
+ * iommufd_tdp_end_unmap() - It has been unmapped, or could not be
+ * @iopt: of the IOAS
+ *
+ * Context: without iopt locks. May sleep.
+ */
+void iommufd_tdp_end_unmap(struct io_pagetable *iopt)
+{
+	struct iommufd_tdp *tdp = to_tdp(iopt);
+
+	scoped_guard(mutex, &tdp->lock)
+		tdp->unmaps--;
+	tdp_kick(tdp);
 }

@@ -120,6 +120,7 @@ struct tdp_stats {
  * @work: looks whether to share, once things are quiet
  * @hwpt: the HWPT that is shared now, or NULL
  * @seq: number of conversions, successful or not; read without the lock
+ * @unmaps: unmaps that are under way
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
@@ -137,6 +138,7 @@ struct iommufd_tdp {
 	struct delayed_work work;
 	struct iommufd_hwpt_paging *hwpt;
 	unsigned int seq;
+	unsigned int unmaps;
 	bool off;
 	enum tdp_reason reason;
 	int error;
@@ -163,8 +165,9 @@ void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
 unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt);
 bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
-void iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
+bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
 			     unsigned long last);
+void iommufd_tdp_end_unmap(struct io_pagetable *iopt);
 
 /* status.c: what an operator sees and says */
 void iommufd_tdp_module_init(void);
@@ -230,9 +233,14 @@ static inline void iommufd_tdp_mapped(struct io_pagetable *iopt)
 {
 }
 
-static inline void iommufd_tdp_begin_unmap(struct io_pagetable *iopt,
+static inline bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt,
 					   unsigned long start,
 					   unsigned long last)
+{
+	return false;
+}
+
+static inline void iommufd_tdp_end_unmap(struct io_pagetable *iopt)
 {
 }
 

@@ -235,7 +235,7 @@ bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter)
 {
 	u64 spte = iter->old_spte & ~(PT_WRITABLE_MASK | shadow_mmu_writable_mask);
 
-	/* From now on the pin alone may keep the page. */
+	/* From now on the pin alone may keep the page, see mmu_share_unpin(). */
 	sptep_to_sp(rcu_dereference(iter->sptep))->pins_outdated = true;
 
 	if (spte == iter->old_spte)
@@ -257,7 +257,10 @@ bool __mmu_share_must_flush_unlinked(struct kvm *kvm)
 	return !mmu_share_locked(kvm)->recovering;
 }
 
-/* Zap the SPTE that @iter is at if it may be. Returns whether to flush. */
+/*
+ * Zap the SPTE that @iter is at if it may be. Returns whether to flush. One that
+ * is pinned is zapped when the pin goes.
+ */
 static bool zap_if_unpinned(struct kvm *kvm, struct tdp_iter *iter)
 {
 	if (is_mmio_spte(kvm, iter->old_spte)) {
@@ -266,9 +269,13 @@ static bool zap_if_unpinned(struct kvm *kvm, struct tdp_iter *iter)
 	}
 
 	if (!is_shadow_present_pte(iter->old_spte) ||
-	    !is_last_spte(iter->old_spte, iter->level) ||
-	    mmu_share_is_pinned(iter->sptep))
+	    !is_last_spte(iter->old_spte, iter->level))
 		return false;
+
+	if (mmu_share_is_pinned(iter->sptep)) {
+		sptep_to_sp(rcu_dereference(iter->sptep))->pins_outdated = true;
+		return false;
+	}
 
 	tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 	return true;
@@ -287,6 +294,8 @@ static bool zap_table_unpinned(struct kvm *kvm, struct kvm_mmu_page *root,
 	bool flush = false;
 	int i;
 
+	if (!bitmap_empty(sp->pinned_sptes, SPTE_ENT_PER_PAGE))
+		sp->pins_outdated = true;
 	for (i = 0; i < SPTE_ENT_PER_PAGE; i++) {
 		if (READ_ONCE(sp->spt[i]) != SHADOW_NONPRESENT_VALUE &&
 		    !test_bit(i, sp->pinned_sptes))

@@ -334,8 +334,10 @@ static int mmu_share_map_run(struct kvm_mmu_share *share, gfn_t gfn,
 		return -EACCES;
 	p.access.write = !readonly;
 
-	if (p.access.host_mmio) {
-		/* As kvm_track_host_mmio_mapping() does. */
+	/* As make_spte() does, which asks kvm_track_host_mmio_mapping(). */
+	if (p.access.host_mmio &&
+	    cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO) &&
+	    !READ_ONCE(share->root->has_mapped_host_mmio)) {
 		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
 		kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
 	}
@@ -395,20 +397,28 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 	return ret;
 }
 
-/* What was zapped and is not flushed yet; nothing while @first > @last. */
+/**
+ * struct zapped - leaves that were zapped and are not flushed yet
+ * @first: first gfn
+ * @last: last gfn; before @first while there are none
+ * @outdated: the host may have mapped another page for one of them
+ */
 struct zapped {
 	gfn_t first;
 	gfn_t last;
+	bool outdated;
 };
 
-static void flush_zapped(struct kvm_mmu_share *share,
-			 const struct zapped *zapped)
+#define NOTHING_ZAPPED	((struct zapped){ .first = ~0ULL })
+
+static void flush_zapped(struct kvm_mmu_share *share, struct zapped *zapped)
 {
 	if (zapped->first > zapped->last)
 		return;
 
 	mmu_share_gather(share, zapped->first, zapped->last, false);
 	kvm_flush_remote_tlbs(share->kvm);
+	*zapped = NOTHING_ZAPPED;
 }
 
 /* tdp_mmu_iter_set_spte() for a leaf that goes, but for what to flush. */
@@ -446,6 +456,7 @@ static void unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
 		sp->pins_outdated = false;
 	if (!leave || outdated)
 		zap_leaf(share->kvm, iter, zapped);
+	zapped->outdated |= outdated;
 }
 
 /*
@@ -456,7 +467,7 @@ static void unpin_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter,
 static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		      bool leave, struct kvm_mmu_page **spare)
 {
-	struct zapped zapped = { .first = ~0ULL };
+	struct zapped zapped = NOTHING_ZAPPED;
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
 	int ret = 0;
@@ -467,10 +478,15 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 
 		/*
 		 * To flush at the end is enough: what stale TLB entries lead to
-		 * is pinned till then.
+		 * is pinned till then. But no vCPU may fault in another page
+		 * while others can still reach the one that was zapped.
 		 */
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
-			continue;
+		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock)) {
+			if (zapped.outdated)
+				flush_zapped(share, &zapped);
+			if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
+				continue;
+		}
 
 		if (!is_shadow_present_pte(iter.old_spte) ||
 		    !is_last_spte(iter.old_spte, iter.level))

@@ -123,10 +123,12 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 	for_each_tdp_pte_min_level(iter, kvm, root, level, start, end) {
 		u64 spte;
 
-		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock))
+		/* Never yield with a batch that is not finished. */
+		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock)) {
 			recover_finish(kvm, batch, level);
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
-			continue;
+			if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
+				continue;
+		}
 
 		if (iter.level != level || !is_shadow_present_pte(iter.old_spte) ||
 		    is_last_spte(iter.old_spte, level) || iter.gfn < start ||
