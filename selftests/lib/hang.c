@@ -21,7 +21,7 @@ static void print_file(const char *dir, const char *thread, const char *name)
 			ksft_print_msg("thread %s %s: %s\n", thread, name, line);
 }
 
-static void print_threads(pid_t pid)
+void print_threads(pid_t pid)
 {
 	char path[64];
 	struct dirent *e;

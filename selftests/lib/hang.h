@@ -12,4 +12,7 @@
  */
 bool wait_or_kill(pid_t pid, unsigned int seconds, int *status);
 
+/* Prints system call and kernel stack of each of a process's threads. */
+void print_threads(pid_t pid);
+
 #endif

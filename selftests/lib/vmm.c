@@ -12,6 +12,7 @@
 #include "vmm.h"
 #include "vmm_guest.h"
 #include "vmm_qmp.h"
+#include "vmm_state.h"
 
 #define QEMU		"/usr/bin/qemu-system-x86_64"
 #define GUEST_DIR	"/share/guest"
@@ -107,6 +108,7 @@ static void kill_all(void)
 	int status;
 
 	while (running && getpid() == owner) {
+		vmm_print_state(running);
 		print_log(running, "qemu");
 		print_log(running, "guest");
 		kill(running->pid, SIGKILL);

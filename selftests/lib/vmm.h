@@ -38,7 +38,8 @@ void vmm_require(void);
 
 /*
  * Returns when QEMU answers; the guest boots meanwhile. When the case ends with
- * QEMU still there, QEMU's and the guest's logs are printed, and it is killed.
+ * QEMU still there, what both are at and their logs are printed, and it is
+ * killed.
  */
 void vmm_start(struct vmm *v, const struct vmm_options *options);
 
