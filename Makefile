@@ -51,7 +51,7 @@ selftests: kernel ## build our selftests, and the kernel's own for KVM
 ## Running
 
 .PHONY: boot shell run bench test check check-debug lint kunit kvm-selftests iommufd-selftests \
-	check-mutants check-races
+	qemu-stock check-mutants check-races
 boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
 shell: selftests root ## a shell on the emulated host
@@ -78,6 +78,8 @@ kunit: kernel root ## the KUnit tests built into the patched kernel
 	@scripts/kunit
 kvm-selftests: selftests root ## the kernel's own: stock, sharing off, sharing on
 	@scripts/kvm-selftests $(T)
+qemu-stock: selftests root ## QEMU and a guest alike on stock and with sharing off
+	@scripts/qemu-stock
 iommufd-selftests: selftests root ## the kernel's own for iommufd: stock, sharing on
 	@scripts/iommufd-selftests
 check-mutants: selftests root ## broken kernels, T='name...' of them: is each one found?

@@ -3,9 +3,8 @@
  * perf/conversions.bt says what happened: every conversion of a VM as the VM's
  * own list counts them, every IOTLB flush as a trace buffer has it.
  */
-#include <sys/stat.h>
-
 #include "auto_vm.h"
+#include "bpftrace.h"
 #include "json.h"
 #include "operator.h"
 #include "sysfile.h"
@@ -16,9 +15,7 @@
 #define FLUSH		"tdp_bridge/tdp_bridge_flush"
 #define FORMAT		"/sys/kernel/tracing/events/" CONVERT "/format"
 
-#define HEADERS		"/tmp/tdp-headers"
-#define BPFTRACE_LIMIT	240	/* seconds: it compiles on an emulated CPU */
-#define WAIT_US		10000
+#define SCRIPT		"conversions.bt"
 #define CASE_LIMIT	600
 
 #define CYCLES		5
@@ -44,62 +41,6 @@ struct shown {
 	unsigned int by[ARRAY_SIZE(triggers)];
 	unsigned long long longest_us;
 };
-
-/*
- * bpftrace takes the types in a tracepoint's fields from the kernel's BTF, or,
- * where there is none as on the emulated host, from this header.
- */
-static void write_headers(void)
-{
-	FILE *f;
-
-	mkdir(HEADERS, 0755);
-	mkdir(HEADERS "/linux", 0755);
-	f = fopen(HEADERS "/linux/types.h", "we");
-	TEST_ASSERT(f, "open " HEADERS "/linux/types.h");
-	fputs("typedef _Bool bool; typedef unsigned char u8;\n"
-	      "typedef unsigned int u32; typedef unsigned long long u64;\n"
-	      "typedef int pid_t;\n", f);
-	fclose(f);
-}
-
-/* Returns when it misses nothing any more. */
-static void script_start(struct command *c, const char *pid)
-{
-	char script[PATH_MAX];
-	const char * const argv[] = {
-		"bpftrace", "-B", "line", "-I", HEADERS, script, pid, NULL
-	};
-	unsigned int left;
-
-	write_headers();
-	command_path(script, sizeof(script), "conversions.bt");
-	command_start(c, argv);
-	for (left = BPFTRACE_LIMIT * (1000000 / WAIT_US); left; left--) {
-		command_output(c, text);
-		if (strstr(text, "\nTracing"))
-			return;
-		if (!command_running(c))
-			break;
-		usleep(WAIT_US);
-	}
-	command_errors(c, text);
-	TEST_FAIL("bpftrace does not trace: %s", text);
-}
-
-/* Leaves what it printed in @text. */
-static void script_end(struct command *c)
-{
-	int status;
-
-	kill(c->pid, SIGINT);
-	status = command_wait(c, BPFTRACE_LIMIT);
-	command_errors(c, text);
-	TEST_ASSERT(!status && !*text, "bpftrace: status %d, %s", status, text);
-	command_output(c, text);
-	command_close(c);
-	TEST_ASSERT(!strstr(text, "Lost"), "%s", text);
-}
 
 static unsigned int trigger_index(const char *name)
 {
@@ -214,9 +155,9 @@ static void conversions_add_up(void)
 
 	/* Before there is a VM, so that the first conversion is seen too. */
 	snprintf(number, sizeof(number), "%d", pid);
-	script_start(&ours, number);
+	bpftrace_start(&ours, SCRIPT, number, "Tracing");
 	snprintf(number, sizeof(number), "%d", getppid());
-	script_start(&others, number);
+	bpftrace_start(&others, SCRIPT, number, "Tracing");
 
 	auto_vm_create(&a);
 	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
@@ -235,7 +176,7 @@ static void conversions_add_up(void)
 	operator_do("share %d", pid);
 	operator_wait(pid, "state", "shared");
 
-	script_end(&ours);
+	bpftrace_end(&ours, text);
 	read_shown(&s, pid);
 	ksft_print_msg("%u to shared, %u to private, longest %llu us\n",
 		       s.shared, s.private, s.longest_us);
@@ -248,7 +189,7 @@ static void conversions_add_up(void)
 	expect_histogram("\n@us[private]:", s.private);
 
 	/* Who asks for another process is shown nothing of ours. */
-	script_end(&others);
+	bpftrace_end(&others, text);
 	read_shown(&s, pid);
 	TEST_ASSERT(!s.shared && !s.private && !s.failed, "%s", text);
 	expect_sums(&s);
@@ -297,7 +238,7 @@ static void flushes_add_up(void)
 	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_2M, GPA_HIGH, MEM_SIZE);
 	trace_open();
 	trace_enable(FLUSH);
-	script_start(&c, "0");
+	bpftrace_start(&c, SCRIPT, "0", "Tracing");
 	trace_record();
 	for (i = 0; i < CYCLES; i++) {
 		for (page = 0; page < MEM_SIZE; page += SIZE_2M)
@@ -312,7 +253,7 @@ static void flushes_add_up(void)
 				      SIZE_2M);
 	}
 	count_traced(&traced);
-	script_end(&c);
+	bpftrace_end(&c, text);
 	trace_close();
 
 	/* Were they equal, one could pass for the other. */
@@ -347,7 +288,7 @@ static void names_are_the_kernels(void)
 	unsigned long value;
 	char name[16];
 
-	command_path(path, sizeof(path), "conversions.bt");
+	command_path(path, sizeof(path), SCRIPT);
 	TEST_ASSERT(sysfile_read(path, script, sizeof(script)), "no %s", path);
 	TEST_ASSERT(sysfile_read(FORMAT, format, sizeof(format)),
 		    "no " FORMAT);

@@ -12,7 +12,6 @@
 #define DTE_TV		BIT_ULL(1)
 #define DTE_MODE_SHIFT	9
 #define DTE_MODE_MASK	0x7
-#define DTE_ROOT_MASK	0x000ffffffffff000ULL
 
 #define REG_EVENT_BASE	0x0010
 #define REG_EVENT_TAIL	0x2018
@@ -25,8 +24,8 @@
 
 void amd_dte_read(const char *bdf, struct amd_dte *dte)
 {
-	unsigned long long q[4];
 	char text[1024], *line;
+	__u64 *q = dte->q;
 
 	TEST_ASSERT(sysfile_write(AMD_DEBUGFS "/devid", bdf) &&
 		    sysfile_read(AMD_DEBUGFS "/devtbl", text, sizeof(text)),

@@ -10,7 +10,11 @@ struct amd_dte {
 	bool translates;	/* V and TV are set */
 	unsigned int mode;	/* levels of the host table */
 	__u64 root;		/* physical address of the host table */
+	__u64 q[4];		/* the entry itself */
 };
+
+#define DTE_ROOT_MASK	0x000ffffffffff000ULL	/* in q[0] */
+#define DTE_DOMAIN_MASK	0xffffULL		/* in q[1] */
 
 void amd_dte_read(const char *bdf, struct amd_dte *dte);
 
