@@ -347,11 +347,29 @@ int tdp_bridge_refuse_iommu(struct device *dev)
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
 
 /**
+ * tdp_bridge_iova_to_phys_length() - The domain op for shared domains
+ * @domain: a bound domain
+ * @iova: I/O virtual address, a GPA
+ * @length: bytes from there to the end of the leaf; unchanged if there is none
+ *
+ * generic_pt's walkers have another notion of present than the hypervisor.
+ *
+ * Context: any.
+ * Return: the physical address, 0 where nothing is mapped.
+ */
+phys_addr_t tdp_bridge_iova_to_phys_length(struct iommu_domain *domain,
+					   dma_addr_t iova, size_t *length)
+{
+	struct tdp_share_ref *ref = to_tdp(iommupt_from_domain(domain))->ref;
+
+	return ref->share->ops->iova_to_phys(ref->share, iova, length);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys_length);
+
+/**
  * tdp_bridge_iova_to_phys() - The domain op for shared domains
  * @domain: a bound domain
  * @iova: I/O virtual address, a GPA
- *
- * generic_pt's walkers have another notion of present than the hypervisor.
  *
  * Context: any.
  * Return: the physical address, 0 where nothing is mapped.
@@ -359,9 +377,9 @@ EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
 phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova)
 {
-	struct tdp_share_ref *ref = to_tdp(iommupt_from_domain(domain))->ref;
+	size_t length;
 
-	return ref->share->ops->iova_to_phys(ref->share, iova);
+	return tdp_bridge_iova_to_phys_length(domain, iova, &length);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);
 

@@ -577,6 +577,7 @@ void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len)
  * mmu_share_iova_to_phys() - tdp_provider_ops.iova_to_phys, see there
  * @handle: the share
  * @gpa: guest physical address, bytes
+ * @len: bytes from there to the end of its leaf, if there is one
  *
  * Leaves that only vCPUs faulted in are none of the IOAS's business.
  *
@@ -585,16 +586,17 @@ void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len)
  *
  * Context: any.
  */
-phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa)
+phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
+				   size_t *len)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	struct kvm_mmu_page *sp;
 	int index, level;
-	u64 spte;
+	u64 spte, offset;
 
 	guard(rcu)();
 again:
-	/* By hand: iommufd asks for each page that it unpins. */
+	/* By hand: iommufd asks for each leaf that it unpins. */
 	for (sp = share->root; ; sp = spte_to_child_sp(spte)) {
 		level = sp->role.level;
 		index = SPTE_INDEX(gpa, level);
@@ -616,5 +618,7 @@ again:
 			goto again;
 		return 0;
 	}
-	return PFN_PHYS(spte_to_pfn(spte)) + (gpa & (KVM_HPAGE_SIZE(level) - 1));
+	offset = gpa & (KVM_HPAGE_SIZE(level) - 1);
+	*len = KVM_HPAGE_SIZE(level) - offset;
+	return PFN_PHYS(spte_to_pfn(spte)) + offset;
 }

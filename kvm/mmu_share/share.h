@@ -158,7 +158,8 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  size_t *mapped);
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
 void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len);
-phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa);
+phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
+				   size_t *len);
 
 /* events.c */
 void mmu_share_tell(struct kvm *kvm, enum tdp_event event);

@@ -3,6 +3,7 @@
 #include <getopt.h>
 
 #include "options.h"
+#include "share_vm.h"
 
 static void help(const char *name, const char *what, int status)
 {

@@ -155,7 +155,8 @@ struct tdp_sink_ops {
  *	that the host has registers mapped which @map may be called with. May
  *	sleep.
  * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
- *	pinned. Any context, no locks.
+ *	pinned. Else *@len: bytes from there to the end of the leaf. Any context,
+ *	no locks.
  */
 struct tdp_provider_ops {
 	struct module *owner;
@@ -174,7 +175,8 @@ struct tdp_provider_ops {
 	void (*unpin)(struct tdp_share *share, u64 gpa, u64 len);
 	int (*memory)(struct tdp_share *share,
 		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
-	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa);
+	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
+				    size_t *len);
 };
 
 /**
@@ -236,6 +238,8 @@ void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
 			   unsigned long pgsizes);
 phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova);
+phys_addr_t tdp_bridge_iova_to_phys_length(struct iommu_domain *domain,
+					   dma_addr_t iova, size_t *length);
 void tdp_bridge_set_failed(struct iommu_domain *domain);
 bool tdp_bridge_has_failed(struct iommu_domain *domain);
 #else
