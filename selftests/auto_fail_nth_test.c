@@ -11,7 +11,6 @@
 #include "operator.h"
 #include "tap.h"
 
-#define QUIET_NEVER	"3600000"	/* milliseconds: longer than any test */
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 
@@ -61,7 +60,7 @@ static void fail_each(const struct conversion *c)
 	if (!fault_injection_setup())
 		tap_skip_case("this kernel can't fail on demand");
 	/* Nothing happens but what the test does. */
-	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
+	operator_share_by_order_only();
 
 	for (nth = 1; ; nth++) {
 		setup(&w);

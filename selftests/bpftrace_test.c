@@ -19,7 +19,6 @@
 #define CASE_LIMIT	600
 
 #define CYCLES		5
-#define QUIET_NEVER	"3600000"	/* milliseconds: longer than any test */
 #define NO_MEMORY	(64 * SIZE_1G)	/* a GPA without a memslot */
 #define MEM_SIZE	(2 * SIZE_2M)
 #define MAX_EVENTS	4096
@@ -160,7 +159,7 @@ static void conversions_add_up(void)
 	bpftrace_start(&others, SCRIPT, number, "Tracing");
 
 	auto_vm_create(&a);
-	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
+	operator_share_by_order_only();
 	for (i = 0; i < CYCLES; i++) {
 		operator_do("private %d", pid);
 		operator_do("share %d", pid);

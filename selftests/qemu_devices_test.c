@@ -3,8 +3,6 @@
  * Devices of an unmodified QEMU come and go while its guest runs: the VM shares
  * whenever it has one, and what stays goes on working.
  *
- * unsteady: now and then the guest with two disks hangs or resets; see testing.rst
- *
  * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
  */
 #include "tap.h"

@@ -20,7 +20,6 @@
 #define KVM_SHARE	"/sys/module/kvm/parameters/share_iommu_tdp"
 #define IOMMUFD		"/sys/module/iommufd"
 #define NOBODY		65534
-#define QUIET_NEVER	"3600000"	/* milliseconds: longer than any test */
 #define VALUE_LEN	512
 #define CASE_LIMIT	300	/* seconds */
 
@@ -449,7 +448,7 @@ static void vm_obeys(void)
 	TEST_ASSERT(operator_get_number(pid, "hwpt"), "no HWPT");
 
 	/* Nothing but the operator from here on. */
-	operator_set_parameter("tdp_quiet_ms", QUIET_NEVER);
+	operator_share_by_order_only();
 	shared = operator_get_number(pid, "to_shared");
 	private = operator_get_number(pid, "triggers.forced");
 	operator_do("private %d", pid);

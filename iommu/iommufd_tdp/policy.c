@@ -3,8 +3,8 @@
  * When an IOAS shares the VM's table, and when it steps aside.
  *
  * To share is never urgent: a work item looks whether all is right when nothing
- * has changed for tdp_quiet_ms. To step aside is done by whoever is about to do
- * what a shared table can't, before he does it.
+ * has changed for tdp_quiet_ms, or when memslots have changed. To step aside is
+ * done by whoever is about to do what a shared table can't, before he does it.
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
@@ -31,7 +31,12 @@ MODULE_PARM_DESC(tdp_share,
 static unsigned int tdp_quiet_ms = 10;
 module_param(tdp_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_quiet_ms,
-		 "How long memslots and mappings must at least have been quiet before an HWPT is shared (default: 10)");
+		 "How long mappings must at least have been quiet before an HWPT is shared (default: 10)");
+
+static unsigned int tdp_memslot_quiet_ms;
+module_param(tdp_memslot_quiet_ms, uint, 0644);
+MODULE_PARM_DESC(tdp_memslot_quiet_ms,
+		 "The same after a change of memslots, the last thing that a VMM does when it changes memory (default: 0)");
 
 /* Those that have a VM. See tdp.h for the order of locks. */
 DEFINE_MUTEX(tdp_list_lock);
@@ -49,6 +54,17 @@ static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
 	return to_hwpt_paging(hwpt);
 }
 
+static void kick_after(struct iommufd_tdp *tdp, unsigned int quiet_ms)
+{
+	unsigned long quiet = msecs_to_jiffies(quiet_ms);
+
+	/* A guest that changes memslots all the time is not to convert all the time. */
+	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
+
+	if (READ_ONCE(tdp->ref))
+		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);
+}
+
 /**
  * tdp_kick() - Look whether to share when things have been quiet for a while
  * @tdp: any
@@ -57,13 +73,7 @@ static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
  */
 void tdp_kick(struct iommufd_tdp *tdp)
 {
-	unsigned long quiet = msecs_to_jiffies(READ_ONCE(tdp_quiet_ms));
-
-	/* A guest that changes memslots all the time is not to convert all the time. */
-	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
-
-	if (READ_ONCE(tdp->ref))
-		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);
+	kick_after(tdp, READ_ONCE(tdp_quiet_ms));
 }
 
 /* The HWPT is not in that state any longer. */
@@ -88,12 +98,12 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 
 	now = ktime_get_ns();
 	WRITE_ONCE(tdp->seq, tdp->seq + 1);
+	WRITE_ONCE(stats->last_ns, now - start);
 	if (rc) {
 		stats->failed++;
 	} else {
 		stats->converted[to_shared]++;
 		account_time(stats, !to_shared, now);
-		WRITE_ONCE(stats->last_ns, now - start);
 		stats->longest_ns = max(stats->longest_ns, now - start);
 		if (!to_shared) {
 			stats->triggers[trigger]++;
@@ -305,10 +315,13 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 		[TDP_CLAIMED] = TDP_BY_CLAIM,
 	};
 
-	if (event != TDP_CHANGED) {
-		guard(mutex)(&tdp->lock);
-		tdp_step_aside(tdp, triggers[event]);
+	if (event == TDP_CHANGED) {
+		kick_after(tdp, READ_ONCE(tdp_memslot_quiet_ms));
+		return NOTIFY_OK;
 	}
+
+	scoped_guard(mutex, &tdp->lock)
+		tdp_step_aside(tdp, triggers[event]);
 	tdp_kick(tdp);
 	return NOTIFY_OK;
 }

@@ -95,7 +95,7 @@ enum tdp_reason {
  * @last: trigger of the last one
  * @ns: time spent, [shared], up to @since
  * @since: when the present state began, ktime in ns
- * @last_ns: how long the last conversion took; read without the lock
+ * @last_ns: how long the last conversion took, or failed; read without the lock
  * @longest_ns: the longest conversion
  */
 struct tdp_stats {

@@ -3,6 +3,8 @@
  * A Linux guest under QEMU, with an assigned NVMe disk, boots to its first
  * process: NPT faults, and instructions of the whole machine.
  */
+#include <sys/wait.h>
+
 #include "bench_clock.h"
 #include "bench_mem.h"
 #include "options.h"
@@ -19,8 +21,9 @@ static const char what[] =
 
 #define THP		"/sys/kernel/mm/transparent_hugepage/enabled"
 
-/* The clock is the emulated one: the guest is as fast as the host runs TCG. */
-#define BOOT_SECONDS	1200
+/* The clock counts instructions, of which a boot takes some billion. */
+#define BOOT_SECONDS	10
+#define TRIES		6
 
 static void boot(const struct options *o, enum hwpt_kind kind)
 {
@@ -43,6 +46,7 @@ static void boot(const struct options *o, enum hwpt_kind kind)
 	/* Nothing has happened for a while when a VMM starts its vCPUs. */
 	if (kind == HWPT_SHARED)
 		vmm_wait_shared(v.pid, BOOT_SECONDS);
+	bench_clock_start();
 	start = bench_clock();
 	vmm_qmp(&v, "cont", NULL);
 	vmm_wait_boot(&v, BOOT_SECONDS);
@@ -52,6 +56,34 @@ static void boot(const struct options *o, enum hwpt_kind kind)
 		printf("# %s\n", st.line);
 	vmm_quit(&v);
 	host_pci_give_back(bdf);
+}
+
+/*
+ * With -icount QEMU 11.1 loses a guest now and then, with either kind of table
+ * (docs/testing.rst, traps). It is started again then.
+ */
+static bool boot_in_child(const struct options *o, enum hwpt_kind kind)
+{
+	pid_t pid = fork();
+	int status;
+
+	TEST_ASSERT(pid >= 0, "fork");
+	if (!pid) {
+		boot(o, kind);
+		exit(0);
+	}
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid");
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static void boot_once(const struct options *o, enum hwpt_kind kind)
+{
+	unsigned int left = TRIES;
+
+	while (!boot_in_child(o, kind)) {
+		TEST_ASSERT(--left, "no guest boots");
+		printf("# a guest was lost, again\n");
+	}
 }
 
 int main(int argc, char **argv)
@@ -70,9 +102,8 @@ int main(int argc, char **argv)
 	/* QEMU asks for huge pages; it gets them if that is allowed. */
 	TEST_ASSERT(sysfile_write(THP, o.backing == BACKING_2M ? "madvise" :
 				  "never"), "write %s", THP);
-	bench_clock_start();
 	for (i = 0; i < o.repeats; i++)
 		for (turn = 0; turn < 2; turn++)
-			boot(&o, kind_of_turn(i, turn));
+			boot_once(&o, kind_of_turn(i, turn));
 	return 0;
 }

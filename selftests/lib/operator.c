@@ -118,3 +118,11 @@ void operator_set_parameter(const char *name, const char *value)
 	TEST_ASSERT(sysfile_write(p->path, value), "write %s to %s", value,
 		    p->path);
 }
+
+void operator_share_by_order_only(void)
+{
+	static const char never[] = "3600000";	/* ms: longer than any test */
+
+	operator_set_parameter("tdp_quiet_ms", never);
+	operator_set_parameter("tdp_memslot_quiet_ms", never);
+}
