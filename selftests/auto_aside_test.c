@@ -3,6 +3,8 @@
  * A shared HWPT steps aside for what a shared table can't do, before that is
  * done and under the devices' DMA, and is shared again afterwards.
  */
+#include <sys/mman.h>
+
 #include "amd_iommu.h"
 #include "auto_vm.h"
 #include "background.h"
@@ -14,7 +16,10 @@
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define CONVERSIONS	100
-#define RACES		50
+#define ROM_SLOT	(TEST_SLOT + 2)
+#define ROM_SIZE	(8 * SIZE_2M)	/* right before what lies at OTHER_GPA */
+#define ROM_GPA		(OTHER_GPA - ROM_SIZE)
+#define RACES		10
 #define ANSWER		0x5ca1ab1e
 #define SEED		0xa51de
 
@@ -52,6 +57,8 @@ static void unmap_memory(struct aside *w)
 	__u64 mark;
 
 	share_vm_unmap(&w->a.s, &w->other);
+	/* At once, not when somebody looks again. */
+	TEST_ASSERT(!auto_vm_status().shared, "the unmap left it shared");
 
 	/* vCPUs have it, the device has not. */
 	guest_fill(w->a.s.vcpus[0], w->other.gpa, w->other.size, SIZE_4K, 1);
@@ -294,23 +301,46 @@ static void keep_sharing(void *arg)
 		__vmm_share_control(getpid(), "share");
 }
 
+/* Memory that the guest may only read: an IOAS need not map it to be a mirror. */
+static void *add_rom(struct aside *w)
+{
+	void *rom = mmap(NULL, ROM_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(rom != MAP_FAILED, "mmap");
+	memset(rom, 1, ROM_SIZE);
+	vm_set_user_memory_region(w->a.s.vm, ROM_SLOT, KVM_MEM_READONLY,
+				  ROM_GPA, ROM_SIZE, rom);
+	return rom;
+}
+
 /*
- * Orders to share come all the time, so also in the middle of an unmap. Once
- * that is done the device has lost the memory, whatever vCPUs fault in.
+ * Orders to share come all the time, so also in the middle of an unmap: the ROM
+ * comes first, and while it goes the rest is still there, all that it takes. Once
+ * the unmap is done the device has lost the memory, whatever vCPUs fault in.
  */
 static void unmap_is_not_overtaken(void)
 {
 	struct background sharing = { 0 };
+	struct vmm_share_status before;
 	struct aside w = { 0 };
 	bool stop = false;
+	void *rom;
 	int i;
 
 	auto_vm_create(&w.a);
 	add_other(&w);
+	rom = add_rom(&w);
 	background_start(&sharing, keep_sharing, &stop);
 	for (i = 0; i < RACES; i++) {
+		TEST_ASSERT(!__iommufd_map(w.a.s.iommufd, w.a.s.ioas,
+					   IOMMU_IOAS_MAP_READABLE, ROM_GPA,
+					   rom, ROM_SIZE), "map the ROM");
 		vmm_wait_shared(getpid(), AUTO_VM_SECONDS);
-		share_vm_unmap(&w.a.s, &w.other);
+		before = auto_vm_status();
+		iommufd_unmap(w.a.s.iommufd, w.a.s.ioas, ROM_GPA,
+			      ROM_SIZE + w.other.size);
+		TEST_ASSERT_EQ(auto_vm_status().to_shared, before.to_shared);
 		guest_fill(w.a.s.vcpus[0], w.other.gpa, w.other.size, SIZE_4K,
 			   SEED);
 		dma_expect_reached(&w.a.testdev, &w.other, false);
@@ -320,6 +350,7 @@ static void unmap_is_not_overtaken(void)
 	WRITE_ONCE(stop, true);
 	background_join(&sharing);
 	auto_vm_destroy(&w.a);
+	munmap(rom, ROM_SIZE);
 }
 
 int main(void)
