@@ -16,6 +16,9 @@
 #define SECONDS		8
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
+#define ROM_GPA		(OTHER_GPA + SIZE_1G)
+#define ROM_SLOT	(OTHER_SLOT + 1)
+#define ROM_SLOTS	8
 
 struct mess {
 	struct auto_vm a;
@@ -83,6 +86,35 @@ static void *make_trouble(void *arg)
 	return NULL;
 }
 
+static void start_trouble(struct mess *m, struct troublemaker *makers,
+			  unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		makers[i].mess = m;
+		makers[i].seed = m->seed + i;
+		pthread_create(&makers[i].thread, NULL, make_trouble,
+			       &makers[i]);
+	}
+}
+
+static void make_trouble_for(struct mess *m, struct troublemaker *makers,
+			     unsigned int nr, unsigned int seconds)
+{
+	unsigned int i;
+
+	start_trouble(m, makers, nr);
+	sleep(seconds);
+	WRITE_ONCE(m->stop, true);
+	for (i = 0; i < nr; i++) {
+		pthread_join(makers[i].thread, NULL);
+		ksft_print_msg("%lu %s\n", makers[i].done, makers[i].what);
+		TEST_ASSERT(makers[i].done > 0, "no %s went well",
+			    makers[i].what);
+	}
+}
+
 static unsigned int pick_seed(void)
 {
 	const char *given = getenv("STRESS_SEED");
@@ -126,7 +158,6 @@ static void all_at_once(void)
 	struct vmm_share_status st;
 	struct testdev_load load;
 	struct mess m = { 0 };
-	unsigned int i;
 	__u64 mark;
 
 	set_up(&m);
@@ -143,20 +174,7 @@ static void all_at_once(void)
 	loop.len = m.a.mem.size / 2;
 	loop.step = SIZE_4K;
 	guest_loop_start(&loop);
-	for (i = 0; i < ARRAY_SIZE(makers); i++) {
-		makers[i].mess = &m;
-		makers[i].seed = m.seed + i;
-		pthread_create(&makers[i].thread, NULL, make_trouble,
-			       &makers[i]);
-	}
-	sleep(SECONDS);
-	WRITE_ONCE(m.stop, true);
-	for (i = 0; i < ARRAY_SIZE(makers); i++) {
-		pthread_join(makers[i].thread, NULL);
-		ksft_print_msg("%lu %s\n", makers[i].done, makers[i].what);
-		TEST_ASSERT(makers[i].done > 0, "no %s went well",
-			    makers[i].what);
-	}
+	make_trouble_for(&m, makers, ARRAY_SIZE(makers), SECONDS);
 	guest_loop_stop(&loop);
 	testdev_load_stop(&load);
 
@@ -185,12 +203,7 @@ static void dies_amid(void)
 	unsigned int i;
 
 	set_up(&m);
-	for (i = 0; i < ARRAY_SIZE(makers); i++) {
-		makers[i].mess = &m;
-		makers[i].seed = m.seed + i;
-		pthread_create(&makers[i].thread, NULL, make_trouble,
-			       &makers[i]);
-	}
+	start_trouble(&m, makers, ARRAY_SIZE(makers));
 	usleep(200000 + m.seed % 200000);
 	for (i = 0; i < ARRAY_SIZE(makers); i++)
 		TEST_ASSERT(READ_ONCE(makers[i].done) > 0, "no %s went well",
@@ -198,9 +211,47 @@ static void dies_amid(void)
 	_exit(0); /* with all of it open and the threads at work */
 }
 
+/* Firmware's memslots need no mapping, so that nothing is converted for them. */
+static unsigned int change_rom(struct mess *m, unsigned int *seed)
+{
+	unsigned int slot = rand_r(seed) % ROM_SLOTS;
+
+	return !__vm_set_user_memory_region(m->a.s.vm, ROM_SLOT + slot,
+					    KVM_MEM_READONLY,
+					    ROM_GPA + slot * SIZE_2M,
+					    rand_r(seed) % 2 ? m->other.size : 0,
+					    m->other.hva);
+}
+
+/* Has the memslots read, to see whether the VM may still share. */
+static unsigned int ask_again(struct mess *m, unsigned int *seed)
+{
+	return !__vmm_share_control(getpid(), "auto");
+}
+
+/* What is read wrong, the kernel complains of. */
+static void memslots_come_and_go(void)
+{
+	struct troublemaker makers[] = {
+		{ "memslot changes", change_rom },
+		{ "questions", ask_again },
+	};
+	struct vmm_share_status before, after;
+	struct mess m = { 0 };
+
+	set_up(&m);
+	before = auto_vm_status();
+	make_trouble_for(&m, makers, ARRAY_SIZE(makers), SECONDS);
+	after = auto_vm_status();
+	TEST_ASSERT(after.to_private == before.to_private, "%s", after.line);
+	auto_vm_expect_shared(&m.a);
+	auto_vm_destroy(&m.a);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
+		{ "memslots that come and go are read right", memslots_come_and_go },
 		{ "orders, maps, memslots and devices at once", all_at_once },
 		{ "a VMM that dies amid them leaves nothing", dies_amid },
 		{ "and another one", dies_amid },

@@ -171,13 +171,16 @@ int mmu_share_memory(struct tdp_share *handle,
 {
 	struct kvm *kvm = to_mmu_share(handle)->kvm;
 	struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
 	int bkt, idx, ret = 0;
 
 	if (!mmget_not_zero(kvm->mm))
 		return -ESRCH;
 
 	idx = srcu_read_lock(&kvm->srcu);
-	kvm_for_each_memslot(slot, bkt, __kvm_memslots(kvm, 0)) {
+	/* Read once: the macro would look for one set's nodes in the other's lists. */
+	slots = __kvm_memslots(kvm, 0);
+	kvm_for_each_memslot(slot, bkt, slots) {
 		if (slot->id >= KVM_USER_MEM_SLOTS ||
 		    slot->flags & KVM_MEM_READONLY || !slot_is_memory(kvm, slot))
 			continue;
