@@ -40,6 +40,17 @@ static unsigned int time_limit(const struct tap_case *c)
 	       (slowdown ? strtoul(slowdown, NULL, 10) : 1);
 }
 
+/*
+ * Where an emulator loses guests, whatever the kernel (docs/testing.rst, trap 26),
+ * TAP_TRIES in the environment says how often a case may run.
+ */
+static unsigned int tries(void)
+{
+	const char *given = getenv("TAP_TRIES");
+
+	return given ? strtoul(given, NULL, 10) : 1;
+}
+
 static int run_in_child(const struct tap_case *c)
 {
 	int status;
@@ -94,6 +105,20 @@ static bool run_case(const struct tap_case *c, int *code)
 	return clean;
 }
 
+/* Once more is no excuse for what a case left behind, or the kernel complained of. */
+static bool run_until_passed(const struct tap_case *c, int *code)
+{
+	unsigned int n;
+	bool clean;
+
+	for (n = 1;; n++) {
+		clean = run_case(c, code);
+		if (*code != KSFT_FAIL || !clean || n >= tries())
+			return clean;
+		ksft_print_msg("once more, after try %u of: %s\n", n, c->name);
+	}
+}
+
 int tap_run(const struct tap_case *cases, unsigned int nr)
 {
 	bool detector = kmemleak_exists();
@@ -106,7 +131,7 @@ int tap_run(const struct tap_case *cases, unsigned int nr)
 	if (detector)
 		kmemleak_clear();
 	for (i = 0; i < nr; i++) {
-		clean = run_case(&cases[i], &code);
+		clean = run_until_passed(&cases[i], &code);
 		if (code == KSFT_SKIP && clean)
 			ksft_test_result_skip("%s\n", cases[i].name);
 		else
