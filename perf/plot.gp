@@ -6,9 +6,9 @@ set terminal svg size 800,400 noenhanced background rgb "white" font "sans,11"
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.8 noborder
-set key top left
+set key above
 set grid ytics
-set yrange [0:*]
+set yrange [0:1.2]
 set xtics rotate by -30
 
 do for [figure in "map_insns map_touch_insns unmap_insns table_bytes"] {
@@ -27,6 +27,7 @@ if (system("test -s " . file . " && echo yes") eq "yes") {
 	set title "Map of the same memory in N ranges"
 	set xlabel "ranges"
 	set ylabel "instructions"
+	set yrange [0:*]
 	set style data linespoints
 	set logscale x 4
 	set xtics norotate

@@ -28,7 +28,7 @@ static void census(struct kvm *kvm, struct kvm_mmu_page *root,
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, root, 0, kvm_mmu_max_gfn() + 1) {
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
 			continue;
 
 		if (is_mmio_spte(kvm, iter.old_spte))

@@ -79,7 +79,7 @@ static bool slot_is_pinned(struct kvm *kvm, const struct kvm_memory_slot *slot,
 
 	rcu_read_lock();
 	for_each_tdp_pte_min_level(iter, kvm, root, PG_LEVEL_2M, start, end) {
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, false, true))
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
 			continue;
 
 		if (!is_shadow_present_pte(iter.old_spte))

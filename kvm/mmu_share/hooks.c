@@ -171,26 +171,25 @@ void __mmu_share_flush_iotlb(struct kvm *kvm)
 }
 
 /**
- * mmu_share_keep_table() - Make a vCPU's fault use the table that is there
+ * __mmu_share_keep_table() - slow half of mmu_share_keep_table(), see there
  * @fault: the fault, goal_level and pfn are adjusted
- * @spte: SPTE on the way to the faulting gfn
- * @level: level of the table that holds it
- *
- * The pins are kept with the table, and mmu_lock held for read is not enough to
- * move them to a huge page. Only recover.c replaces tables.
+ * @spte: SPTE at goal_level
  *
  * Context: mmu_lock held for read, and RCU.
+ * Return: true when @spte is a table.
  */
-void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level)
+bool __mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte)
 {
-	u64 mask = KVM_PAGES_PER_HPAGE(level) - KVM_PAGES_PER_HPAGE(level - 1);
+	int level = fault->goal_level;
+	u64 mask;
 
-	if (level != fault->goal_level || !is_shadow_present_pte(spte) ||
-	    is_last_spte(spte, level))
-		return;
+	if (!is_shadow_present_pte(spte) || is_last_spte(spte, level))
+		return false;
 
+	mask = KVM_PAGES_PER_HPAGE(level) - KVM_PAGES_PER_HPAGE(level - 1);
 	fault->pfn |= fault->gfn & mask;
 	fault->goal_level--;
+	return true;
 }
 
 /**
@@ -241,7 +240,7 @@ bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter)
 	if (spte == iter->old_spte)
 		return false;
 
-	tdp_mmu_iter_set_spte(kvm, iter, spte);
+	kvm_tdp_mmu_set_spte(kvm, iter, spte);
 	return true;
 }
 
@@ -264,7 +263,7 @@ bool __mmu_share_must_flush_unlinked(struct kvm *kvm)
 static bool zap_if_unpinned(struct kvm *kvm, struct tdp_iter *iter)
 {
 	if (is_mmio_spte(kvm, iter->old_spte)) {
-		tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+		kvm_tdp_mmu_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 		return false;
 	}
 
@@ -277,7 +276,7 @@ static bool zap_if_unpinned(struct kvm *kvm, struct tdp_iter *iter)
 		return false;
 	}
 
-	tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+	kvm_tdp_mmu_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 	return true;
 }
 
@@ -333,7 +332,7 @@ void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end)
 
 	rcu_read_lock();
 	for_each_tdp_pte_min_level(iter, kvm, root, PG_LEVEL_2M, start, end) {
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, flush, false)) {
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, flush, false)) {
 			flush = false;
 			continue;
 		}

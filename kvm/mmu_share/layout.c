@@ -42,7 +42,8 @@ void mmu_share_set_layout(void)
 	shadow_mmu_present_mask = layout->mmu_present;
 	shadow_host_writable_mask = layout->host_writable;
 	shadow_mmu_writable_mask = layout->mmu_writable;
-	shadow_tdp_ad_shift = layout->ad_type_shift;
+	shadow_tdp_ad_mask = 3ULL << layout->ad_type_shift;
+	shadow_tdp_ad_disabled = BIT_ULL(layout->ad_type_shift);
 	shadow_leaf_mask = layout->leaf_set;
 	shadow_nonleaf_mask = layout->table_set;
 	shadow_next_level_shift = layout->next_level_shift;

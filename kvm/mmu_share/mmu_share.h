@@ -25,7 +25,7 @@ int mmu_share_check_nx_huge_pages(void);
 bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role);
 void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
 			      gfn_t gfn, u64 old_spte, u64 new_spte, int level);
-void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte, int level);
+bool __mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte);
 void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent);
 bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter);
 bool __mmu_share_must_flush_unlinked(struct kvm *kvm);
@@ -96,6 +96,25 @@ static inline void mmu_share_spte_changed(struct kvm *kvm,
 {
 	if (static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp))
 		__mmu_share_spte_changed(kvm, sp, gfn, old_spte, new_spte, level);
+}
+
+/**
+ * mmu_share_keep_table() - have a vCPU's fault use the table that is there
+ * @root: the vCPU's root
+ * @fault: the fault
+ * @spte: SPTE at the fault's goal_level
+ *
+ * The pins are kept with the table, and mmu_lock held for read is not enough to
+ * move them to a huge page. Only recover.c replaces tables.
+ *
+ * Context: mmu_lock held for read, and RCU.
+ * Return: true when @spte is such a table, and the goal a level lower now.
+ */
+static inline bool mmu_share_keep_table(struct kvm_mmu_page *root,
+					struct kvm_page_fault *fault, u64 spte)
+{
+	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(root) &&
+	       __mmu_share_keep_table(fault, spte);
 }
 
 /**
@@ -209,9 +228,10 @@ static inline bool mmu_share_must_flush_unlinked(struct kvm *kvm,
 	return false;
 }
 
-static inline void mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte,
-					int level)
+static inline bool mmu_share_keep_table(struct kvm_mmu_page *root,
+					struct kvm_page_fault *fault, u64 spte)
 {
+	return false;
 }
 
 static inline void mmu_share_init_split(struct kvm_mmu_page *sp,

@@ -130,7 +130,7 @@ static bool populate_fits(struct populate *p, gfn_t gfn, int level)
 }
 
 /*
- * tdp_mmu_iter_set_spte() where nothing was, which is most of what populating
+ * kvm_tdp_mmu_set_spte() where nothing was, which is most of what populating
  * does: there is no table to free and nothing to flush.
  */
 static void populate_new_leaf(struct kvm *kvm, struct tdp_iter *iter, u64 spte)
@@ -161,7 +161,7 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 	if (is_shadow_present_pte(iter->old_spte) &&
 	    spte_to_pfn(iter->old_spte) != pfn) {
 		WARN_ON_ONCE(test_bit(index, sp->pinned_sptes));
-		tdp_mmu_iter_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+		kvm_tdp_mmu_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 		kvm_flush_remote_tlbs(kvm);
 		p->flush = false;
 		/* The setter leaves the value from before in the iterator. */
@@ -175,7 +175,7 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 		spte |= iter->old_spte & cpu_bits;
 		p->flush |= spte != iter->old_spte;
 		if (spte != iter->old_spte)
-			tdp_mmu_iter_set_spte(kvm, iter, spte);
+			kvm_tdp_mmu_set_spte(kvm, iter, spte);
 	} else {
 		populate_new_leaf(kvm, iter, spte);
 	}
@@ -202,7 +202,7 @@ static int populate_walk(struct populate *p)
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, share->root, p->next, p->end) {
-		if (tdp_mmu_iter_cond_resched(kvm, &iter, p->flush, false)) {
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, p->flush, false)) {
 			p->flush = false;
 			continue;
 		}
@@ -421,7 +421,7 @@ static void flush_zapped(struct kvm_mmu_share *share, struct zapped *zapped)
 	*zapped = NOTHING_ZAPPED;
 }
 
-/* tdp_mmu_iter_set_spte() for a leaf that goes, but for what to flush. */
+/* kvm_tdp_mmu_set_spte() for a leaf that goes, but for what to flush. */
 static void zap_leaf(struct kvm *kvm, struct tdp_iter *iter,
 		     struct zapped *zapped)
 {
@@ -484,7 +484,7 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock)) {
 			if (zapped.outdated)
 				flush_zapped(share, &zapped);
-			if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
+			if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 				continue;
 		}
 

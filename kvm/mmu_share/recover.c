@@ -126,7 +126,7 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 		/* Never yield with a batch that is not finished. */
 		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock)) {
 			recover_finish(kvm, batch, level);
-			if (tdp_mmu_iter_cond_resched(kvm, &iter, false, false))
+			if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 				continue;
 		}
 
