@@ -8,7 +8,7 @@ set style histogram clustered gap 1
 set style fill solid 0.8 noborder
 set key above
 set grid ytics
-set yrange [0:1.2]
+set yrange [0:1.2<*]
 set xtics rotate by -30
 
 do for [figure in "map_insns map_touch_insns unmap_insns table_bytes"] {
