@@ -6,15 +6,13 @@
 #include "bench_mem.h"
 #include "sysfile.h"
 
-/* As in guest_mem.c: neighbours are faulted in long after each other. */
-#define SCATTER_STRIDE 12289
-
 static const struct {
 	const char *name;
 	size_t page;
 	int flags;
 } backings[] = {
 	[BACKING_4K] = { "4K", SIZE_4K, 0 },
+	[BACKING_4K_IN_ORDER] = { "4Kseq", SIZE_4K, 0 },
 	[BACKING_2M] = { "2M", SIZE_2M, MAP_HUGETLB | MAP_HUGE_2MB },
 	[BACKING_1G] = { "1G", SIZE_1G, MAP_HUGETLB | MAP_HUGE_1GB },
 };
@@ -67,7 +65,7 @@ bool bench_mem_alloc(struct bench_mem *mem, enum guest_mem_backing backing,
 	mem->backing = backing;
 	mem->size = size;
 	pages = whole_pages(mem) / page;
-	if (backing != BACKING_4K)
+	if (page != SIZE_4K)
 		want_hugepages(page, pages);
 	mem->hva = mmap(NULL, pages * page, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | backings[backing].flags,
@@ -75,11 +73,9 @@ bool bench_mem_alloc(struct bench_mem *mem, enum guest_mem_backing backing,
 	if (mem->hva == MAP_FAILED)
 		return false;
 
-	TEST_ASSERT(backing != BACKING_4K || !(pages & (pages - 1)),
-		    "size is not a power of two");
 	for (i = 0; i < pages; i++) {
 		size_t at = backing == BACKING_4K ?
-			    (i * SCATTER_STRIDE) & (pages - 1) : i;
+			    guest_mem_scatter(i, pages) : i;
 
 		WRITE_ONCE(*(__u64 *)(mem->hva + at * page), 0);
 	}

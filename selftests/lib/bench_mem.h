@@ -12,9 +12,9 @@ struct bench_mem {
 };
 
 /*
- * All of it present: BACKING_4K without neighbours that are adjacent, or huge
- * pages, the last of which need not be the guest's as a whole. False: there are
- * not enough.
+ * All of it present: small pages, no two neighbours of which are adjacent, or as
+ * many as the page allocator likes; or huge pages, the last of which need not be
+ * the guest's as a whole. False: there are not enough.
  */
 bool bench_mem_alloc(struct bench_mem *mem, enum guest_mem_backing backing,
 		     size_t size);

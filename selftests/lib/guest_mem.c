@@ -8,17 +8,25 @@
 /*
  * A stride that is odd, hence coprime to a power of two, and far from anything
  * the page allocator hands out in a row: virtual neighbours become physical
- * strangers, and nobody can map them by one large entry.
+ * strangers, and nobody can map them by one large entry. Of few pages it would be
+ * a multiple and one: there it is half of them and one.
  */
 #define SCATTER_STRIDE 12289
+
+size_t guest_mem_scatter(size_t i, size_t pages)
+{
+	size_t stride = pages < SCATTER_STRIDE ? pages / 2 + 1 : SCATTER_STRIDE;
+
+	TEST_ASSERT(!(pages & (pages - 1)), "size is not a power of two");
+	return (i * stride) & (pages - 1);
+}
 
 static void fault_in_scattered(struct guest_mem *mem)
 {
 	size_t i, page, pages = mem->size / SIZE_4K;
 
-	TEST_ASSERT(!(pages & (pages - 1)), "size is not a power of two");
 	for (i = 0; i < pages; i++) {
-		page = (i * SCATTER_STRIDE) & (pages - 1);
+		page = guest_mem_scatter(i, pages);
 		WRITE_ONCE(*(__u64 *)(mem->hva + page * SIZE_4K), 0);
 	}
 }

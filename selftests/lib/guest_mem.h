@@ -23,9 +23,16 @@ struct guest_mem {
 enum guest_mem_backing {
 	BACKING_4K,		/* small pages, no two neighbours adjacent */
 	BACKING_4K_ADJACENT,	/* mapped as small pages, adjacent in 2M runs */
+	BACKING_4K_IN_ORDER,	/* small pages as the allocator has them in a row */
 	BACKING_2M,		/* hugetlb */
 	BACKING_1G,		/* hugetlb */
 };
+
+/*
+ * The page that is faulted in as the @i'th of @pages, a power of two, to have
+ * them scattered.
+ */
+size_t guest_mem_scatter(size_t i, size_t pages);
 
 /* Skips the case when the machine has no hugepages of that size left. */
 void guest_mem_add(struct guest_mem *mem, struct kvm_vm *vm, __u32 slot,
