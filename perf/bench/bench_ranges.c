@@ -55,11 +55,15 @@ int main(int argc, char **argv)
 	bench_clock_start();
 	for (i = 0; i <= o.repeats; i++) {
 		for (ranges = 1; ranges <= o.count; ranges *= 4) {
-			for (turn = 0; turn < 2; turn++)
-				in_ranges(&o, kind_of_turn(i, turn), &mem,
-					  ranges, i);
+			for (turn = 0; turn < 2; turn++) {
+				enum hwpt_kind kind = kind_of_turn(i, turn);
+
+				if (o.only != BOTH_KINDS && o.only != (int)kind)
+					continue;
+				in_ranges(&o, kind, &mem, ranges, i);
+			}
 			/* To warm up, one number of ranges does. */
-			if (!i)
+			if (!i && o.repeats)
 				break;
 		}
 	}

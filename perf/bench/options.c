@@ -7,7 +7,7 @@
 
 static void help(const char *name, const char *what, int status)
 {
-	printf("%s [-b 4K|2M|1G] [-m MIB] [-d DEVICES] [-r REPEATS]\n", name);
+	printf("%s [-b 4K|4Kseq|2M|1G] [-m MIB] [-d DEVICES] [-r REPEATS]\n", name);
 	printf("\t[-n COUNT] [-k shared|separate]\n%s", what);
 	exit(status);
 }
