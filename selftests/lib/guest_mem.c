@@ -9,25 +9,19 @@
  * A stride that is odd, hence coprime to a power of two, and far from anything
  * the page allocator hands out in a row: virtual neighbours become physical
  * strangers, and nobody can map them by one large entry. Of few pages it would be
- * a multiple and one: there it is half of them and one.
+ * a multiple and one: there it is about half of them.
  */
 #define SCATTER_STRIDE 12289
 
-size_t guest_mem_scatter(size_t i, size_t pages)
+void fault_in_scattered(void *hva, size_t size)
 {
-	size_t stride = pages < SCATTER_STRIDE ? pages / 2 + 1 : SCATTER_STRIDE;
+	size_t i, page, pages = size / SIZE_4K;
+	size_t stride = pages < SCATTER_STRIDE ? pages / 2 | 1 : SCATTER_STRIDE;
 
 	TEST_ASSERT(!(pages & (pages - 1)), "size is not a power of two");
-	return (i * stride) & (pages - 1);
-}
-
-static void fault_in_scattered(struct guest_mem *mem)
-{
-	size_t i, page, pages = mem->size / SIZE_4K;
-
 	for (i = 0; i < pages; i++) {
-		page = guest_mem_scatter(i, pages);
-		WRITE_ONCE(*(__u64 *)(mem->hva + page * SIZE_4K), 0);
+		page = (i * stride) & (pages - 1);
+		WRITE_ONCE(*(__u64 *)(hva + page * SIZE_4K), 0);
 	}
 }
 
@@ -85,7 +79,7 @@ void guest_mem_add(struct guest_mem *mem, struct kvm_vm *vm, __u32 slot,
 				    size / vm->page_size, 0);
 	mem->hva = addr_gpa2hva(vm, gpa);
 	if (backing == BACKING_4K)
-		fault_in_scattered(mem);
+		fault_in_scattered(mem->hva, mem->size);
 	else if (backing == BACKING_4K_ADJACENT)
 		fault_in_adjacent(mem);
 

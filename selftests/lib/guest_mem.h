@@ -28,11 +28,8 @@ enum guest_mem_backing {
 	BACKING_1G,		/* hugetlb */
 };
 
-/*
- * The page that is faulted in as the @i'th of @pages, a power of two, to have
- * them scattered.
- */
-size_t guest_mem_scatter(size_t i, size_t pages);
+/* Small pages, so that no two neighbours are adjacent; @size is a power of two. */
+void fault_in_scattered(void *hva, size_t size);
 
 /* Skips the case when the machine has no hugepages of that size left. */
 void guest_mem_add(struct guest_mem *mem, struct kvm_vm *vm, __u32 slot,
