@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 			for (turn = 0; turn < 2; turn++) {
 				enum hwpt_kind kind = kind_of_turn(i, turn);
 
-				if (o.only != BOTH_KINDS && o.only != (int)kind)
+				if (!options_want(&o, kind))
 					continue;
 				in_ranges(&o, kind, &mem, ranges, i);
 			}

@@ -19,6 +19,11 @@ struct options {
 
 #define BOTH_KINDS (-1)
 
+static inline bool options_want(const struct options *o, enum hwpt_kind kind)
+{
+	return o->only == BOTH_KINDS || o->only == (int)kind;
+}
+
 /*
  * -b BACKING -m MIB -d DEVICES -r REPEATS -n COUNT
  * -k KIND, each with a default in @o.
