@@ -173,6 +173,36 @@ static void mapped_while_logging(void)
 	share_vm_destroy(&s);
 }
 
+/*
+ * The guest has written a page of those that are mapped. Its leaf stays as the
+ * vCPU's fault left it: in the log already, and so writable.
+ */
+static void leaf_among_new_ones(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 faults;
+
+	share_vm_create(&s, HWPT_SHARED);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, SIZE_2M);
+	set_dirty_log(&s, &mem, true);
+	share_vm_warm_up(&s);
+	guest_fill(s.vcpus[0], mem.gpa + ODD, SIZE_4K, SIZE_4K, SEED);
+	share_vm_map(&s, &mem);
+
+	/* The other vCPU, whose TLB has nothing of it. */
+	faults = share_vm_npt_faults(&s);
+	guest_fill(s.vcpus[1], mem.gpa + ODD, SIZE_4K, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+
+	/* Control: its neighbours are to be logged yet. */
+	guest_fill(s.vcpus[1], mem.gpa + ODD - SIZE_4K, 3 * SIZE_4K, SIZE_4K,
+		   SEED);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults + 2);
+	expect_copied(&s, &mem, ODD + SIZE_4K, ODD);
+	share_vm_destroy(&s);
+}
+
 #define MAX_CALLS	64
 
 static unsigned int calls_of(const struct trace_event *calls, size_t nr,
@@ -303,6 +333,8 @@ int main(void)
 		  log_beside_a_pin },
 		{ "mapped while logging: the log sees a vCPU's writes",
 		  mapped_while_logging },
+		{ "mapped around a vCPU's leaf: that stays as it is",
+		  leaf_among_new_ones },
 		{ "where a table goes the IOMMU's driver drops everything",
 		  driver_drops_tables },
 		{ "SMRAM's memslot goes, the leaves below it stay",

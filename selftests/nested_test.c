@@ -172,6 +172,8 @@ static void make_tables(struct nested *n, bool npt)
 	if (npt)
 		virt_map(vm, L2_GVA, L2_GPA, 1);
 
+	/* Before them a page that KVM does not shadow: a map meets both kinds. */
+	vm_phy_page_alloc(vm, n->mem.gpa + TABLES_AT, n->mem.slot);
 	vm->memslots[MEM_REGION_PT] = n->mem.slot;
 	if (npt) {
 		vm_enable_tdp(vm);

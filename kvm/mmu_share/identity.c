@@ -78,13 +78,14 @@ static u64 host_matches(struct mm_struct *mm, unsigned long hva, bool write,
 			struct mmu_share_cursor *cursor, gfn_t gfn, u64 npages)
 {
 	u64 left, mapped, matched = 0;
-	kvm_pfn_t pfn;
+	kvm_pfn_t pfn, want;
 	pte_t *ptep;
 
 	guard(irqsave)();
 
 	mapped = host_walk(mm, hva, write, &pfn, &ptep);
-	if (!mapped || pfn != mmu_share_find_pfn(cursor, gfn, &left))
+	want = mmu_share_find_pfn(cursor, gfn, &left);
+	if (!mapped || pfn != want)
 		return 0;
 	if (!ptep)
 		return min3(mapped, left, npages);
@@ -94,9 +95,9 @@ static u64 host_matches(struct mm_struct *mm, unsigned long hva, bool write,
 	for (matched = 1; matched < npages; matched++) {
 		pte_t pte = ptep_get(ptep + matched);
 
+		want = mmu_share_next_pfn(cursor, gfn + matched, want, &left);
 		if (!pte_present(pte) || (write && !pte_write(pte)) ||
-		    pte_pfn(pte) != mmu_share_find_pfn(cursor, gfn + matched,
-						       &left))
+		    pte_pfn(pte) != want)
 			break;
 	}
 	return matched;

@@ -53,17 +53,17 @@ struct populate {
 };
 
 /*
- * Whether the host may have changed its mapping of a leaf's pages since it was
- * looked at: mmu_invalidate_retry_gfn() for all of a leaf. mmu_lock is held.
+ * Whether the host may have changed its mapping of some pages since it was
+ * looked at: mmu_invalidate_retry_gfn() for all of them. mmu_lock is held.
  */
-static bool populate_is_stale(const struct populate *p, gfn_t gfn, int level)
+static bool populate_is_stale(const struct populate *p, gfn_t gfn, u64 npages)
 {
 	struct kvm *kvm = p->share->kvm;
 
 	return kvm->mmu_invalidate_seq != p->mmu_seq ||
 	       (kvm->mmu_invalidate_in_progress &&
 		gfn < kvm->mmu_invalidate_range_end &&
-		gfn + KVM_PAGES_PER_HPAGE(level) > kvm->mmu_invalidate_range_start);
+		gfn + npages > kvm->mmu_invalidate_range_start);
 }
 
 /*
@@ -131,24 +131,77 @@ static bool populate_fits(struct populate *p, gfn_t gfn, int level)
 
 /*
  * kvm_tdp_mmu_set_spte() where nothing was, which is most of what populating
- * does: there is no table to free and nothing to flush.
+ * does: there is no table to free and nothing to flush. The caller counts it.
  */
-static void populate_new_leaf(struct kvm *kvm, struct tdp_iter *iter, u64 spte)
+static void populate_new_leaf(const struct tdp_iter *iter, tdp_ptep_t sptep,
+			      gfn_t gfn, u64 old, u64 spte)
 {
-	mmu_share_check_spte(spte, iter->gfn, iter->level);
-	__kvm_tdp_mmu_write_spte(iter->sptep, spte);
-	trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn, iter->level,
-				       iter->old_spte, spte);
-	kvm_update_page_stats(kvm, iter->level, 1);
+	mmu_share_check_spte(spte, gfn, iter->level);
+	__kvm_tdp_mmu_write_spte(sptep, spte);
+	trace_kvm_tdp_mmu_spte_changed(iter->as_id, gfn, iter->level, old, spte);
+}
+
+/*
+ * Install or adopt 4K leaves from @iter on, in its table: what populate_leaf()
+ * asks for each has one answer for all of them. It ends before one that is
+ * pinned, or of which more would change than the pin.
+ *
+ * Leaves @iter at the last one. Returns false when there was none.
+ */
+static bool populate_run(struct populate *p, struct tdp_iter *iter)
+{
+	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
+	int index = spte_index(rcu_dereference(iter->sptep));
+	u64 cpu_bits = PT_WRITABLE_MASK | shadow_mmu_writable_mask;
+	struct kvm *kvm = p->share->kvm;
+	u64 bits, pfn = 0, left = 1;
+	int nr, max, installed = 0;
+
+	if (iter->level != PG_LEVEL_4K)
+		return false;
+
+	max = min(p->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
+	max = find_next_bit(sp->pinned_sptes, index + max, index) - index;
+	/* KVM tracks writes by gfn. */
+	if (kvm_page_track_write_tracking_enabled(kvm) ||
+	    populate_is_stale(p, iter->gfn, max))
+		return false;
+
+	bits = populate_make_spte(p, iter->gfn, PG_LEVEL_4K, 0, false);
+	for (nr = 0; nr < max; nr++) {
+		tdp_ptep_t sptep = iter->sptep + nr;
+		u64 old = kvm_tdp_mmu_read_spte(sptep), spte;
+
+		pfn = mmu_share_next_pfn(&p->cursor, iter->gfn + nr, pfn, &left);
+		spte = bits | pfn << PAGE_SHIFT;
+		if (!is_shadow_present_pte(old)) {
+			populate_new_leaf(iter, sptep, iter->gfn + nr, old, spte);
+			installed++;
+		} else if ((old ^ spte) & ~cpu_bits) {
+			break;
+		}
+	}
+	if (!nr)
+		return false;
+
+	bitmap_set(sp->pinned_sptes, index, nr);
+	p->share->pinned_pages += nr;
+	kvm_update_page_stats(kvm, PG_LEVEL_4K, installed);
+
+	iter->sptep += nr - 1;
+	iter->gfn += nr - 1;
+	/* From where a walk that yields goes on. */
+	iter->next_last_level_gfn = iter->gfn;
+	p->next = iter->gfn + 1;
+	return true;
 }
 
 /* Install or adopt the leaf that @iter is at. */
-static void populate_leaf(struct populate *p, struct tdp_iter *iter)
+static void populate_leaf(struct populate *p, struct tdp_iter *iter, bool stale)
 {
 	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
 	u64 left, pfn = mmu_share_find_pfn(&p->cursor, iter->gfn, &left);
 	u64 cpu_bits = PT_WRITABLE_MASK | shadow_mmu_writable_mask;
-	bool stale = populate_is_stale(p, iter->gfn, iter->level);
 	struct kvm *kvm = p->share->kvm;
 	int index = spte_index(rcu_dereference(iter->sptep));
 	u64 spte;
@@ -174,11 +227,9 @@ static void populate_leaf(struct populate *p, struct tdp_iter *iter)
 		spte &= ~cpu_bits;
 		spte |= iter->old_spte & cpu_bits;
 		p->flush |= spte != iter->old_spte;
-		if (spte != iter->old_spte)
-			kvm_tdp_mmu_set_spte(kvm, iter, spte);
-	} else {
-		populate_new_leaf(kvm, iter, spte);
 	}
+	if (spte != iter->old_spte)
+		kvm_tdp_mmu_set_spte(kvm, iter, spte);
 
 	if (!__test_and_set_bit(index, sp->pinned_sptes))
 		p->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
@@ -213,12 +264,15 @@ static int populate_walk(struct populate *p)
 			continue;
 
 		if (populate_fits(p, iter.gfn, iter.level)) {
-			if (!p->last_try &&
-			    populate_is_stale(p, iter.gfn, iter.level)) {
+			bool stale = populate_is_stale(p, iter.gfn,
+						       KVM_PAGES_PER_HPAGE(iter.level));
+
+			if (stale && !p->last_try) {
 				ret = -ESTALE;
 				break;
 			}
-			populate_leaf(p, &iter);
+			if (stale || !populate_run(p, &iter))
+				populate_leaf(p, &iter, stale);
 			continue;
 		}
 

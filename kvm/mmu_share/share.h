@@ -106,6 +106,13 @@ static inline kvm_pfn_t mmu_share_find_pfn(struct mmu_share_cursor *c, gfn_t gfn
 	return c->pages->pfns[c->run] + (gfn - c->first);
 }
 
+/* The same for the next gfn after one whose page is @pfn. */
+static inline kvm_pfn_t mmu_share_next_pfn(struct mmu_share_cursor *c, gfn_t gfn,
+					   kvm_pfn_t pfn, u64 *left)
+{
+	return --*left ? pfn + 1 : mmu_share_find_pfn(c, gfn, left);
+}
+
 extern bool share_iommu_tdp;
 extern enum mmu_share_format mmu_share_format;
 extern bool mmu_share_check_entries;
