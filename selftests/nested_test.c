@@ -36,7 +36,6 @@
 
 /* Each entry of L2 is many exits of L0: slow on a debug kernel. */
 #define TIMEOUT		240
-#define L2_STACK_WORDS	64
 
 enum l1_op {
 	L1_NOTHING,		/* so that guest_nop() works on L1 too */
@@ -60,14 +59,12 @@ static void l2_main(void)
 
 static __u64 l1_do_call(struct svm_test_data *svm)
 {
-	unsigned long stack[L2_STACK_WORDS];
-
 	if (l1_call.op == L1_WRITE)
 		WRITE_ONCE(*(__u64 *)l1_call.gva, l1_call.value);
 	if (l1_call.op != L1_RUN_L2)
 		return 0;
 
-	generic_svm_setup(svm, l2_main, &stack[L2_STACK_WORDS]);
+	generic_svm_setup(svm, l2_main);
 	run_guest(svm->vmcb, svm->vmcb_gpa);
 	GUEST_ASSERT_EQ(svm->vmcb->control.exit_code, SVM_EXIT_VMMCALL);
 	return READ_ONCE(l2_read);

@@ -391,7 +391,8 @@ void iommufd_device_set_kvm(struct iommufd_device *idev, struct kvm *kvm)
 {
 	struct tdp_share_ref *ref;
 
-	if (!kvm)
+	/* A noiommu device has no table that could be shared. */
+	if (!kvm || !idev->dev->iommu)
 		return;
 
 	ref = tdp_bridge_get_kvm(kvm);
