@@ -112,11 +112,11 @@ static void nothing_lost(void)
 	for (i = 0; i < REPLACEMENTS; i++) {
 		vfio_dev_attach(&testdev, ordinary);
 		vfio_dev_attach(&testdev, s.hwpt);
+		testdev_load_wait(&load);
 	}
 	testdev_load_stop(&load);
 	ksft_print_msg("%lu pages written by DMA over %d replacements\n",
 		       load.done, 2 * REPLACEMENTS);
-	TEST_ASSERT(load.done, "there was no DMA");
 	TEST_ASSERT_EQ(load.lost, 0);
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
 

@@ -82,12 +82,13 @@ static void under_dma_writes(void)
 
 	mark = iommu_events_mark();
 	testdev_load_start(&load);
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < ROUNDS; i++) {
 		split_and_merge(&s, &mem, bitmap);
+		testdev_load_wait(&load);
+	}
 	testdev_load_stop(&load);
 	ksft_print_msg("%lu pages written by DMA over %d splits and merges\n",
 		       load.done, ROUNDS);
-	TEST_ASSERT(load.done > ROUNDS, "the load hardly ran");
 	TEST_ASSERT_EQ(load.lost, 0);
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
 

@@ -5,8 +5,6 @@
 #include "mmu_share.h"
 #include "tap.h"
 
-#define POLL_US	1000
-
 void dma_check_copies(struct share_vm *s, struct guest_mem *mem, size_t dst,
 		      size_t src)
 {
@@ -65,19 +63,11 @@ void steady_dma_start(struct steady_dma *d, struct share_vm *s, __u64 iova,
 	expect_root(d);
 	d->mark = iommu_events_mark();
 	testdev_load_start(&d->load);
-	while (!__atomic_load_n(&d->load.done, __ATOMIC_RELAXED) &&
-	       !__atomic_load_n(&d->load.lost, __ATOMIC_RELAXED))
-		usleep(POLL_US);
 }
 
 void steady_dma_stop_amid_events(struct steady_dma *d)
 {
-	unsigned long done = __atomic_load_n(&d->load.done, __ATOMIC_RELAXED);
-
-	/* What the test did last is under test too: one more page. */
-	while (__atomic_load_n(&d->load.done, __ATOMIC_RELAXED) == done &&
-	       !__atomic_load_n(&d->load.lost, __ATOMIC_RELAXED))
-		usleep(POLL_US);
+	testdev_load_wait(&d->load);
 	testdev_load_stop(&d->load);
 	ksft_print_msg("%lu pages written by DMA meanwhile\n", d->load.done);
 	TEST_ASSERT_EQ(d->load.lost, 0);

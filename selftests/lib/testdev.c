@@ -2,6 +2,7 @@
 /* Drives QEMU's iommu-testdev: DMA writes of any length, at once. */
 #include <linux/compiler.h>
 #include <linux/io.h>
+#include <unistd.h>
 
 #include "test_util.h"
 #include "testdev.h"
@@ -18,6 +19,7 @@
 #define ITD_ERR_MISMATCH	0xdead0004u
 
 #define LOAD_STEP		4096
+#define LOAD_POLL_US		1000
 
 bool testdev_write(struct vfio_dev *dev, __u64 iova, size_t len)
 {
@@ -68,6 +70,20 @@ static void *load_thread(void *arg)
 	return NULL;
 }
 
+static unsigned long pages_tried(struct testdev_load *load)
+{
+	return __atomic_load_n(&load->done, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&load->lost, __ATOMIC_RELAXED);
+}
+
+void testdev_load_wait(struct testdev_load *load)
+{
+	unsigned long before = pages_tried(load);
+
+	while (pages_tried(load) == before)
+		usleep(LOAD_POLL_US);
+}
+
 void testdev_load_start(struct testdev_load *load)
 {
 	load->done = 0;
@@ -75,6 +91,7 @@ void testdev_load_start(struct testdev_load *load)
 	load->stop = false;
 	TEST_ASSERT(!pthread_create(&load->thread, NULL, load_thread, load),
 		    "pthread_create");
+	testdev_load_wait(load);
 }
 
 void testdev_load_stop(struct testdev_load *load)

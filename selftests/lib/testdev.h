@@ -32,7 +32,10 @@ struct testdev_load {
 	pthread_t thread;
 };
 
+/* Returns when the first page has been tried, however busy the machine is. */
 void testdev_load_start(struct testdev_load *load);
+/* Waits for one more page, so that what the caller did last met some DMA. */
+void testdev_load_wait(struct testdev_load *load);
 void testdev_load_stop(struct testdev_load *load);
 
 #endif
