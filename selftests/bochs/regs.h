@@ -69,7 +69,7 @@
  * domain 0xfffe, which the driver never uses.
  */
 #define VTDT_ROOT		0x208
-/* Invalidations that the unit loses: a mask of VTDT_DROP(kind). */
+/* Invalidations that the unit loses: a mask of VTDT_DROP_KIND(). */
 #define VTDT_DROP		0x210
 #define VTDT_ROOT_FLUSH		0x218	/* a write drops what is cached of domain 0xfffe */
 #define VTDT_CPU		0x220
@@ -170,10 +170,10 @@
 #define VTDT_KIND_DEVTLB	8
 #define VTDT_KIND_PDEVTLB	9
 #define VTDT_KIND_PSC		10	/* only to drop: a page-selective one's IH=0 */
-#define VTDT_DROP(kind)		(1u << (kind))
-#define VTDT_DROP_IOTLB		(VTDT_DROP(VTDT_KIND_IOTLB_GLOBAL) | \
-				 VTDT_DROP(VTDT_KIND_IOTLB_DOMAIN) | \
-				 VTDT_DROP(VTDT_KIND_IOTLB_PAGE))
+#define VTDT_DROP_KIND(kind)	(1u << (kind))
+#define VTDT_DROP_IOTLB		(VTDT_DROP_KIND(VTDT_KIND_IOTLB_GLOBAL) | \
+				 VTDT_DROP_KIND(VTDT_KIND_IOTLB_DOMAIN) | \
+				 VTDT_DROP_KIND(VTDT_KIND_IOTLB_PAGE))
 
 /* The unit's last fault, recorded or not; VTDT_FAULTS counts them. */
 #define VTDT_FAULT_REASON	0x340	/* as the specification numbers them */
