@@ -279,8 +279,10 @@ void vtd_plugin::init(void)
 		unit *u = new unit(i, options.unit[i], plat);
 
 		machine_bench.units.push_back(u);
-		DEV_register_memory_handlers(u, unit_read, unit_write, VTDT_UNIT_BASE(i),
-					     VTDT_UNIT_BASE(i) + 0xfff);
+		/* Bochs has one handler in each 64 KiB at most. */
+		if (!DEV_register_memory_handlers(u, unit_read, unit_write, VTDT_UNIT_BASE(i),
+						  VTDT_UNIT_BASE(i) + 0xfff))
+			BX_PANIC(("no room for a unit at %#x", VTDT_UNIT_BASE(i)));
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		unit &u = *machine_bench.units[i < m.units ? i : 0];
@@ -288,8 +290,9 @@ void vtd_plugin::init(void)
 		add(new edu(plat, u, VTDT_EDU_DEVFN(i), machine_bench, m.dma_us), "edu");
 		add(new testdev(plat, u, VTDT_TESTDEV_DEVFN(i)), "iommu-testdev");
 	}
-	DEV_register_memory_handlers(bus, ecam_read, ecam_write, VTDT_ECAM_BASE,
-				     VTDT_ECAM_BASE + 0xfffff);
+	if (!DEV_register_memory_handlers(bus, ecam_read, ecam_write, VTDT_ECAM_BASE,
+					  VTDT_ECAM_BASE + 0xfffff))
+		BX_PANIC(("no room for ECAM"));
 	if (m.vmentry_us)
 		bx_pc_system.register_timer(this, look_again, m.vmentry_us, 1, 1, "vtd-vmentry");
 	for (auto u : machine_bench.units)

@@ -25,7 +25,7 @@
  * The machine. edu 0 and testdev 0 are always behind unit 0. With two units
  * edu 1 and testdev 1 are behind unit 1, else behind unit 0 as well.
  */
-#define VTDT_UNIT_BASE(n)	(0xfed90000u + 0x1000u * (n))
+#define VTDT_UNIT_BASE(n)	(0xfed90000u + 0x10000u * (n))
 #define VTDT_ECAM_BASE		0xb0000000u	/* one bus: 1 MiB */
 #define VTDT_EDU_DEVFN(n)	(0x80 + 0x10 * (n))	/* 00:10.0, 00:12.0 */
 #define VTDT_TESTDEV_DEVFN(n)	(0x88 + 0x10 * (n))	/* 00:11.0, 00:13.0 */

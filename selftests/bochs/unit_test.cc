@@ -630,17 +630,21 @@ static void page_requests()
 	r.p.run();
 	CHECK(!(r.reg(0x98) & 1));
 	CHECK(r.p.last_write == P(2));
-	/* Refused: it ends. And not mapped in spite of the answer: it ends too. */
+	/* Refused: it ends, mapped or not. Not mapped in spite of the answer: it ends too. */
 	for (u64 code : { 15, 0 }) {
-		u64 failed = r.reg(VTDT_DMA_FAILED);
+		u64 failed = r.reg(VTDT_DMA_FAILED), writes;
 
 		r.w.entry(SECOND, 1, A(2)) = 0;
 		r.queue(IOTLB_GLOBAL_D);
 		r.queue(DEVTLB_D(EDU_SID), mask(62, 12) | 1);
 		r.store(A(2));
 		CHECK(r.reg(0x98) & 1);
+		if (code)
+			r.w.entry(SECOND, 1, A(2)) = P(2) | RW;
+		writes = r.p.writes;
 		r.queue(9 | (u64)EDU_SID << 16 | code << 12, 9 << 3);
 		r.p.run();
+		CHECK(r.p.writes == writes);
 		CHECK(!(r.reg(0x98) & 1));
 		CHECK(r.reg(VTDT_DMA_FAILED) > failed);
 	}

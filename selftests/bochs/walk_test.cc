@@ -299,11 +299,34 @@ static void bits_large()
 					      level, b, v.go());
 					v.c.unchecked = UNCHECKED_ALL;
 					CHECK(v.go() != f, "stage %d level %u bit %u", stage, level, b);
-				} else if (b > 51 || b < 12) {
+				} else if (b > 51 || b < 13) {	/* 12: PAT, of the first stage */
 					CHECK(v.at() == page, "stage %d level %u bit %u", stage, level, b);
 				}
 			}
 		}
+}
+
+/* Leaves of a size that the unit has not. */
+static void sizes_that_are_not()
+{
+	for (unsigned level = 2; level <= 3; level++)
+		for (int s = 0; s < 2; s++) {
+			world w = plain(s, level);
+
+			CHECK(w.go() == OK);
+			w.c.leaf = level - 1;
+			CHECK(w.go() == (s ? SSS_3_RESERVED : LSL_2_RESERVED), "level %u", level);
+			w.c.unchecked = UNCHECKED_SECOND;
+			CHECK(w.go() == OK);
+		}
+	world w = plain_first(3);
+
+	CHECK(w.go() == OK);
+	w.c.first1g = false;
+	CHECK(w.go() == SFS_3_RESERVED);
+	w = plain_first(2);
+	w.c.first1g = false;
+	CHECK(w.go() == OK);
 }
 
 /* Entries of the first stage, 9.7. */
@@ -619,6 +642,7 @@ int main()
 	tap_case("nested: what the second stage forbids the first", permissions_nested);
 	tap_case("second stage: reserved and ignored bits, 9.8", bits_second);
 	tap_case("large leaves: reserved and ignored bits", bits_large);
+	tap_case("leaves of a size that the unit has not", sizes_that_are_not);
 	tap_case("first stage: reserved and ignored bits, 9.7", bits_first);
 	tap_case("legacy mode: reserved and ignored bits, 9.1, 9.3", bits_legacy);
 	tap_case("legacy mode: what is not valid", invalid_legacy);
