@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The caches' entries come and go; see cache.h for the rules. */
+/* The caches' entries come and go; see cache.hh for the rules. */
 #include <algorithm>
 
-#include "cache.h"
+#include "cache.hh"
 
 /* bsize 0: all addresses. */
 static bool overlap(u64 a, u64 asize, u64 b, u64 bsize)

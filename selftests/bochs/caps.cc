@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Knobs, and CAP and ECAP (11.4.2, 11.4.3) made of them. */
+/* Knobs, and CAP and ECAP (11.4) made of them. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "caps.h"
-#include "vtd_regs.h"
+#include "caps.hh"
+#include "vtd_regs.hh"
 
 void caps::settle()
 {

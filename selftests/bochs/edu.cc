@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "edu.h"
+#include "edu.hh"
 
 enum { ID = 0x00, LIVE = 0x04, FACTORIAL = 0x08, STATUS = 0x20, IRQ_STATUS = 0x24,
        IRQ_RAISE = 0x60, IRQ_ACK = 0x64, SRC = 0x80, DST = 0x88, COUNT = 0x90, COMMAND = 0x98 };

@@ -2,7 +2,7 @@
 /* Configuration space, reset, interrupts and DMA of a function. */
 #include <string.h>
 
-#include "pci.h"
+#include "pci.hh"
 
 /* Where capabilities are; extended ones are reached by ECAM only. */
 enum { PCIE = 0x40, MSI = 0x80, ATS = 0x100, PRI = 0x110, PASID = 0x120 };

@@ -24,7 +24,7 @@
 #undef R
 #undef W
 
-#include "edu.h"
+#include "edu.hh"
 
 extern bool apic_bus_deliver_interrupt(Bit8u vector, Bit32u dest, Bit8u delivery_mode,
 				       bool logical_dest, bool level, bool trig_mode);

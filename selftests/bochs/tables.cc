@@ -2,7 +2,7 @@
 /* Reads root, context and PASID entries, and checks them as chapter 9 says. */
 #include <string.h>
 
-#include "tables.h"
+#include "tables.hh"
 
 /* Legacy root entry, 9.1, and context entry, 9.3. */
 static fault legacy_context(const caps &c, memory &m, u64 root, u16 sid, context *x, bool *fpd)

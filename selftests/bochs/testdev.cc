@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "edu.h"
+#include "edu.hh"
 
 enum { TRIGGER = 0x00, IOVA_LO = 0x04, IOVA_HI = 0x08, LEN = 0x0c, RESULT = 0x10,
        DOORBELL = 0x14, ATTRS = 0x18, GPA_LO = 0x1c, GPA_HI = 0x20 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The test registers, regs.h, in edu's BAR. */
-#include "edu.h"
+#include "edu.hh"
 
 void test_registers::reset()
 {

@@ -2,7 +2,7 @@
 /* Translates requests: context, PASID, IOTLB, walk. Chapters 3 and 4. */
 #include <string.h>
 
-#include "unit.h"
+#include "unit.hh"
 
 unit::unit(int number, const caps &c, platform &p) : c(c), number(number), p(p)
 {
@@ -153,7 +153,7 @@ fault unit::access(request q, u64 addr, int need, address_type at, u64 *pa)
 	if (!f && q.pasid == NO_PASID)
 		q.priv |= x.rid_priv;
 	if (!f && at == AT_TRANSLATED) {
-		/* 4.2.4: goes where it says, within what the host has. */
+		/* 4.2: a translated request goes where it says, within what the host has. */
 		if (addr >> c.haw)
 			f = x.scalable ? SGN_4_HOST_ADDRESS : LGN_1_ADDRESS;
 		else if (in_interrupt_range(addr))
@@ -174,7 +174,7 @@ fault unit::access(request q, u64 addr, int need, address_type at, u64 *pa)
 }
 
 /*
- * 4.2.3. Where an entry is not present or lacks the permission, the answer is
+ * 4.2. Where an entry is not present or lacks the permission, the answer is
  * R=W=0 and no fault is recorded; all else is recorded and not answered.
  */
 static bool recoverable(fault f)
@@ -205,7 +205,7 @@ ats_answer unit::ats(request q, u64 addr, int want)
 	leaf l;
 	fault f;
 
-	/* 4.2.3: without translation there are no answers. */
+	/* 4.2: without translation there are no answers. */
 	if (!enabled() || !c.ats)
 		return a;
 	f = lookup(q, &x, &t, &fpd);

@@ -14,8 +14,8 @@
  */
 #include <string.h>
 
-#include "edu.h"
-#include "test_world.h"
+#include "edu.hh"
+#include "test_world.hh"
 
 class fake_alarm : public alarm_clock {
 public:
@@ -663,6 +663,17 @@ static void page_requests()
 	q.set(VTDT_PRQ, A(3) | VTDT_WANT_READ);
 	CHECK(q.reg(VTDT_FAULT_REASON) == SCT_8_PRE);
 	CHECK(q.u->read(PQT, 8) == 0);
+	CHECK(q.reg(VTDT_RESPONSES) == 1 && q.reg(VTDT_RESPONSE_CODE) == 1);
+	/* So it is of a PASID that is not present. */
+	q.set(VTDT_PASID, VTDT_WITH_PASID(9));
+	q.w.m.words[CONTEXTS + (EDU_SID & 0x7f) * 32] |= bit(4);
+	q.queue(1 | 1 << 4);
+	q.set(VTDT_PRQ, A(3) | VTDT_WANT_READ);
+	CHECK(q.reg(VTDT_FAULT_REASON) == SPT_2_NOT_PRESENT);
+	CHECK(q.u->read(PQT, 8) == 0 && q.reg(VTDT_RESPONSES) == 2);
+	q.set(VTDT_PASID, 0);
+	q.set(VTDT_PRQ, A(3) | VTDT_WANT_READ);
+	CHECK(q.u->read(PQT, 8) == 32);
 }
 
 static void by_register()

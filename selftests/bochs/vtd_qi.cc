@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Invalidations (6.5), the queue that they come by, and page requests (7.4). */
-#include "unit.h"
+#include "unit.hh"
 
-/* IQERCD.IQEI, 11.4.21. */
+/* What IQERCD says. */
 enum { IQEI_TAIL = 1, IQEI_FETCH = 2, IQEI_TYPE = 3, IQEI_RESERVED = 4, IQEI_WIDTH = 5,
        IQEI_ALIGN = 6 };
 
@@ -170,7 +170,7 @@ void unit::wait_descriptor(u64 lo, u64 hi)
 	}
 }
 
-/* 7.6 */
+/* A page group response, chapter 7. */
 void unit::response(u16 sid, unsigned prg, unsigned code)
 {
 	p.trace("unit %d: page response to %04x group %u code %u", number, sid, prg, code);
@@ -180,8 +180,8 @@ void unit::response(u16 sid, unsigned prg, unsigned code)
 }
 
 /*
- * One descriptor. Reserved fields are those of 6.5.2.1 to 6.5.2.8 and 7.6; the
- * type is in bits 11:9 and 3:0.
+ * One descriptor. Reserved fields are those of 6.5.2 and, of responses,
+ * of chapter 7; the type is in bits 11:9 and 3:0.
  */
 bool unit::descriptor(u64 lo, u64 hi, unsigned *error)
 {
@@ -295,7 +295,7 @@ void unit::run_queue()
 	}
 }
 
-/* 7.4: into the page request queue, descriptors of 32 bytes, 7.4.1.1. */
+/* 7.4: into the page request queue, in descriptors of 32 bytes. */
 bool unit::page_request(const request &q, u64 addr, int want, unsigned prg)
 {
 	u64 pqa = r64(PQA), bytes = PAGE_SIZE << field(pqa, 2, 0);
@@ -308,16 +308,14 @@ bool unit::page_request(const request &q, u64 addr, int want, unsigned prg)
 	if (!c.pri || !enabled())
 		return false;
 	f = field(root_table, 11, 10) == TTM_LEGACY ? RTA_3_PAGE_REQUEST : lookup(q, &x, &t, &fpd);
-	/* A PASID entry that is not there is software's to find. */
-	if (f == SPD_2_NOT_PRESENT || f == SPT_2_NOT_PRESENT)
-		f = OK;
 	/* SCT.8 */
 	if (!f && !x.pre)
 		f = SCT_8_PRE;
+	/* 7.4.1: a fault, and the function is told that its request is not valid. */
 	if (f) {
 		if (!fpd)
 			record_fault(q, addr, want, AT_UNTRANSLATED, f);
-		response(q.sid, prg, RESPONSE_FAILURE);
+		response(q.sid, prg, RESPONSE_INVALID);
 		return false;
 	}
 	/* Full, or overflown before: lost, and answered as done (7.4.1). */

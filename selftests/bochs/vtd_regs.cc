@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A unit's registers (11.4), its fault log (7.2) and its events (7.3). */
+/* A unit's registers (11.4), its fault log and its events (chapter 7). */
 #include <string.h>
 
-#include "unit.h"
+#include "unit.hh"
 
 u64 unit::r64(unsigned o) const
 {
@@ -60,7 +60,7 @@ u64 unit::read(unsigned o, unsigned len) const
 	return v;
 }
 
-/* 7.3: an interrupt, or if it is masked a pending one. */
+/* An interrupt, or if it is masked a pending one. */
 void unit::event(unsigned ctl)
 {
 	if (r32(ctl) & EVENT_MASKED)
@@ -69,7 +69,7 @@ void unit::event(unsigned ctl)
 		p.msi((u64)r32(ctl + 12) << 32 | r32(ctl + 8), r32(ctl + 4));
 }
 
-/* 7.2.1: primary fault logging; 11.4.7: FSTS; 11.4.15: the records. */
+/* Primary fault logging, chapter 7. */
 void unit::record_fault(const request &q, u64 addr, int need, address_type at, fault f)
 {
 	u32 status = r32(FSTS);
@@ -123,7 +123,7 @@ void unit::clear_ppf()
 	w32(FSTS, r32(FSTS) & ~FSTS_PPF);
 }
 
-/* 11.4.4: each command is done by the time that the write is. */
+/* Each command is done by the time that the write is. */
 void unit::command(u32 v)
 {
 	u32 s = r32(GSTS);
@@ -141,7 +141,7 @@ void unit::command(u32 v)
 	run_queue();
 }
 
-/* 11.4.5, 11.4.6: invalidation by register, of version 5 units and older. */
+/* Invalidation by register, of version 5 units and older. */
 void unit::context_command(u64 v)
 {
 	unsigned gran = field(v, 62, 61);
@@ -234,7 +234,7 @@ void unit::write32(unsigned o, u32 v)
 		iotlb_command((u64)v << 32 | r32(IOTLB));
 		return;
 	}
-	/* 11.4.15: F, by writing a one to it. */
+	/* F is cleared by writing a one to it. */
 	if (o >= FRCD && o < FRCD + 16 * c.faults && (o & 0xf) == 0xc) {
 		w32(o, r32(o) & ~(v & 0x80000000u));
 		clear_ppf();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The walkers. Bits of entries are those of 9.7 (first stage) and 9.8 (second). */
-#include "walk.h"
+#include "walk.hh"
 
 static unsigned level_shift(unsigned level)
 {
@@ -74,7 +74,7 @@ fault walker::second_stage(const translation &t, u64 gpa, int need, leaf *out)
 			return t.scalable ? SSS_3_RESERVED : LSL_2_RESERVED;
 		perm &= e & RW;
 
-		/* 3.7.2: each entry on the way must permit it. LGN.2, LGN.3, SGN.6, SGN.7. */
+		/* 3.7: each entry on the way must permit it. LGN.2, LGN.3, SGN.6, SGN.7. */
 		if (is_leaf && (need & ~perm & W))
 			return t.scalable ? SGN_6_WRITE : LGN_2_WRITE;
 		if (is_leaf && (need & ~perm & R))
@@ -87,7 +87,7 @@ fault walker::second_stage(const translation &t, u64 gpa, int need, leaf *out)
 		if (is_leaf && in_interrupt_range(pa))
 			return t.scalable ? SGN_8_INTERRUPT : LGN_4_INTERRUPT;
 
-		/* 3.7.3: A in each entry that is used, D in the leaf of a write. */
+		/* 3.7: A in each entry that is used, D in the leaf of a write. */
 		if (t.ad) {
 			u64 want = e | bit(8) | (is_leaf && (need & W) ? bit(9) : 0);
 
@@ -200,7 +200,7 @@ fault walker::first_stage(const translation &t, u64 va, int need, const requeste
 			perm &= ~EXEC;
 
 		if (is_leaf) {
-			/* 3.6.2: a user's request wants U/S in all of them. */
+			/* 3.6: a user's request wants U/S in all of them. */
 			if (!who.priv && !(perm & USER))
 				return SGN_2_SUPERVISOR;
 			if (who.exec && !(perm & EXEC))
@@ -212,7 +212,7 @@ fault walker::first_stage(const translation &t, u64 va, int need, const requeste
 				return SGN_6_WRITE;
 		}
 
-		/* 3.6.3: A in each entry that is used, D in the leaf of a write. */
+		/* 3.6: A in each entry that is used, D in the leaf of a write. */
 		u64 want = e | bit(5) | (is_leaf && (need & W) ? bit(6) : 0);
 
 		if (want != e) {

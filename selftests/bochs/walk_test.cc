@@ -12,7 +12,7 @@
  * 5. Tables where there is no memory, addresses beyond a width, translations into
  *    the interrupt range give faults of their own.
  */
-#include "test_world.h"
+#include "test_world.hh"
 
 #define HAW_TOP		mask(51, 40)	/* reserved with haw=40, in paging entries */
 #define HAW_ALL		mask(63, 40)	/* in all other entries */

@@ -6,7 +6,7 @@
 #ifndef BOCHS_TABLES_H
 #define BOCHS_TABLES_H
 
-#include "caps.h"
+#include "caps.hh"
 
 enum { TTM_LEGACY = 0, TTM_SCALABLE = 1, TTM_ABORT = 3 };
 

@@ -4,7 +4,7 @@
 #define BOCHS_PLATFORM_H
 
 #include <stddef.h>
-#include "words.h"
+#include "words.hh"
 
 class alarm_clock {
 public:

@@ -6,7 +6,7 @@
 #ifndef BOCHS_WALK_H
 #define BOCHS_WALK_H
 
-#include "tables.h"
+#include "tables.hh"
 
 /* What a walk or a cached entry permits, beside R and W, in the first stage. */
 enum { USER = 4, EXEC = 8 };

@@ -7,7 +7,7 @@
 #ifndef BOCHS_PCI_H
 #define BOCHS_PCI_H
 
-#include "unit.h"
+#include "unit.hh"
 
 enum dma_result { DMA_DONE, DMA_FAILED, DMA_WAIT };
 

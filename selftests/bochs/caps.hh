@@ -3,7 +3,7 @@
 #ifndef BOCHS_CAPS_H
 #define BOCHS_CAPS_H
 
-#include "words.h"
+#include "words.hh"
 
 /* Which reserved bits are not looked at, for tests of these checks. */
 enum { UNCHECKED_ROOT = 1, UNCHECKED_CONTEXT = 2, UNCHECKED_PASID = 4,

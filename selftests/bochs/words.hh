@@ -2,7 +2,7 @@
 /*
  * The words that all of the plugin uses. Chapters and sections are those of
  * Intel's "Virtualization Technology for Directed I/O" specification, revision
- * 4.1, and fault names are those of its tables of fault conditions (7.1.3).
+ * 4.1, and fault names are those of its tables of fault conditions in chapter 7.
  *
  *   request     what a function asks a unit: a DMA access, or an ATS request
  *   source-id   who asks: bus << 8 | devfn
@@ -53,7 +53,7 @@ public:
 	virtual bool write64(u64 pa, u64 v) = 0;
 };
 
-/* Why a request is refused: fault reasons, 7.1.3. Zero is no fault. */
+/* Why a request is refused: fault reasons. Zero is no fault. */
 enum fault {
 	OK = 0,
 	/* Legacy mode: root, context, second stage, general. */

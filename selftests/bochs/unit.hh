@@ -8,10 +8,10 @@
 
 #include <vector>
 
-#include "cache.h"
-#include "platform.h"
+#include "cache.hh"
+#include "platform.hh"
 #include "regs.h"
-#include "vtd_regs.h"
+#include "vtd_regs.hh"
 
 /* Of a DMA access: translated ones have been through ATS before. */
 enum address_type { AT_UNTRANSLATED = 0, AT_REQUEST = 1, AT_TRANSLATED = 2 };

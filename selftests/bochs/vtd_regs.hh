@@ -3,7 +3,7 @@
 #ifndef BOCHS_VTD_REGS_H
 #define BOCHS_VTD_REGS_H
 
-#include "words.h"
+#include "words.hh"
 
 enum {
 	VER = 0x00, CAP = 0x08, ECAP = 0x10, GCMD = 0x18, GSTS = 0x1c,

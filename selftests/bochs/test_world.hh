@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "walk.h"
+#include "walk.hh"
 
 /* ---- TAP */
 

@@ -3,7 +3,7 @@
 #ifndef BOCHS_EDU_H
 #define BOCHS_EDU_H
 
-#include "pci.h"
+#include "pci.hh"
 
 /* What the test registers are about: every unit and every function. */
 struct bench {

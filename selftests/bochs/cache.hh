@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "walk.h"
+#include "walk.hh"
 
 /* Whose translation, 6.2.1. */
 struct iotlb_tag {
