@@ -40,13 +40,14 @@ void iotlb::add(const iotlb_tag &tag, u64 addr, const leaf &l)
 	u64 in = l.size - 1;
 
 	entries[key{ addr >> shift, tag.pasid, tag.did, shift, tag.priv }] =
-		iotlb_entry{ tag, addr & ~in, l.size, l.pa & ~in, l.perm, l.dirty, OK };
+		iotlb_entry{ tag, addr & ~in, l.size, l.pa & ~in, l.perm, l.dirty,
+			     l.snoop, OK };
 }
 
 void iotlb::add_refused(const iotlb_tag &tag, u64 addr, fault f)
 {
 	entries[key{ addr >> 12, tag.pasid, tag.did, 12, tag.priv }] =
-		iotlb_entry{ tag, addr & ~(PAGE_SIZE - 1), PAGE_SIZE, 0, 0, false, f };
+		iotlb_entry{ tag, addr & ~(PAGE_SIZE - 1), PAGE_SIZE, 0, 0, false, false, f };
 }
 
 void iotlb::drop_domain(u16 did)

@@ -24,7 +24,7 @@ struct iotlb_entry {
 	iotlb_tag tag;
 	u64 addr, size, pa;
 	int perm;
-	bool dirty;
+	bool dirty, snoop;
 	fault refused;		/* with CM: why there is no translation */
 };
 

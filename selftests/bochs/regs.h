@@ -61,7 +61,7 @@
 #define VTDT_PRQ_LOST		0x1c8	/* and of these not put in the queue */
 #define VTDT_FLRS		0x1d0	/* function-level resets */
 
-/* KVM's side: the EPT pointer of the CPU in VTDT_CPU (0 first). */
+/* KVM's side: the EPT pointer that the CPU in VTDT_CPU (0 first) has loaded last. */
 #define VTDT_EPTP		0x200	/* read only */
 /*
  * The function's DMA is translated by the second-stage table at this address,
@@ -130,6 +130,7 @@
 #define VTDT_FOUND_WRITE	0x002
 #define VTDT_FOUND_2M		0x004	/* cached as one entry of that size */
 #define VTDT_FOUND_1G		0x008
+#define VTDT_FOUND_SNOOP	0x010	/* IOTLB alone: SNP, or PGSNP */
 
 /* Which unit and which function the above is about: 0 ones own, or 1 + number. */
 #define VTDT_UNIT		0x2c0

@@ -102,6 +102,7 @@ fault unit::translate(const request &q, const translation &t, u64 addr, int need
 		out->size = e->size;
 		out->perm = e->perm;
 		out->dirty = e->dirty;
+		out->snoop = e->snoop;
 		return OK;
 	}
 
@@ -262,7 +263,7 @@ u64 unit::find_iotlb(const request &q, u64 addr)
 	if (!e || e->refused)
 		return 0;
 	return e->pa | VTDT_FOUND | (e->perm & R ? VTDT_FOUND_READ : 0) |
-	       (e->perm & W ? VTDT_FOUND_WRITE : 0) |
+	       (e->perm & W ? VTDT_FOUND_WRITE : 0) | (e->snoop ? VTDT_FOUND_SNOOP : 0) |
 	       (e->size == bit(21) ? VTDT_FOUND_2M : 0) | (e->size == bit(30) ? VTDT_FOUND_1G : 0);
 }
 

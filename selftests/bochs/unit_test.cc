@@ -270,6 +270,22 @@ static void page_ranges()
 		}
 }
 
+/* SNP in a leaf, and PGSNP of the PASID entry. */
+static void snoop()
+{
+	for (int pgsnp = 0; pgsnp < 2; pgsnp++) {
+		world w = pages(true);
+
+		w.entry(SECOND, 1, A(1)) |= bit(11);
+		w.pasid_entry(1) |= (u64)pgsnp << 24;
+		rig r(w);
+
+		CHECK(r.store(A(0)) == P(0) && r.store(A(1)) == P(1));
+		CHECK(!!(r.find(A(0)) & VTDT_FOUND_SNOOP) == pgsnp);
+		CHECK(r.find(A(1)) & VTDT_FOUND_SNOOP);
+	}
+}
+
 /* A leaf of 2M goes with any page in it. */
 static void large_pages()
 {
@@ -780,6 +796,7 @@ int main()
 	tap_case("what is not invalidated is used on", keeps);
 	tap_case("a range of pages: exactly these, of that domain", page_ranges);
 	tap_case("a large page goes with any part of it", large_pages);
+	tap_case("who asks for snooping", snoop);
 	tap_case("IH keeps the tables above", ih);
 	tap_case("what is not present is cached with CM=1 alone", negative);
 	tap_case("by PASID: that one, and first-stage entries alone", pasids);

@@ -106,6 +106,7 @@ fault walker::second_stage(const translation &t, u64 gpa, int need, leaf *out)
 			out->size = size;
 			out->perm = perm;
 			out->dirty = !t.ad || (e & bit(9));
+			out->snoop = t.pgsnp || (c.sc && (e & bit(11)));
 			return OK;
 		}
 		table = e & ADDR_MASK;
@@ -239,6 +240,7 @@ fault walker::first_stage(const translation &t, u64 va, int need, const requeste
 		out->pa = (e & ADDR_MASK & ~(size - 1)) | (va & (size - 1));
 		out->perm = perm;
 		out->dirty = e & bit(6);
+		out->snoop = t.pgsnp;
 		if (t.pgtt != PGTT_NESTED)
 			return in_interrupt_range(out->pa) ? SGN_8_INTERRUPT : OK;
 
@@ -252,6 +254,7 @@ fault walker::first_stage(const translation &t, u64 va, int need, const requeste
 			out->size = l.size;
 		out->perm &= l.perm | USER | EXEC;
 		out->dirty &= l.dirty;
+		out->snoop = l.snoop;
 		return OK;
 	}
 }
@@ -272,5 +275,6 @@ fault walker::walk(const translation &t, u64 va, int need, const requester &who,
 	out->size = PAGE_SIZE;
 	out->perm = RW | USER | EXEC;
 	out->dirty = true;
+	out->snoop = t.pgsnp;
 	return OK;
 }

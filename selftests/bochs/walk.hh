@@ -17,6 +17,7 @@ struct leaf {
 	u64 size;		/* of the page, or the smaller one of two when nested */
 	int perm;		/* R, W, USER, EXEC */
 	bool dirty;		/* writes need not set D any more */
+	bool snoop;		/* SNP of a second-stage leaf, or PGSNP */
 };
 
 /* Whose tables: second-stage ones are of a domain, first-stage ones of a PASID in it. */
