@@ -61,6 +61,7 @@ u64 caps::ecap() const
 		v |= (u64)coherent << 48;	/* SMPWC */
 		if (pasid)
 			v |= bit(40) | (u64)(pss - 1) << 35;
+		v |= (u64)rps << 49;		/* RPS */
 		if (pri)
 			v |= bit(42);		/* PDS: page-request draining */
 	}
@@ -159,7 +160,7 @@ static bool set_unit(caps &c, const char *name, const char *v, bool *known)
 		{ "first", &c.first }, { "nest", &c.nest }, { "ssads", &c.ssads },
 		{ "first1g", &c.first1g }, { "coherent", &c.coherent }, { "sc", &c.sc },
 		{ "psi", &c.psi }, { "cm", &c.cm }, { "pt", &c.pt }, { "ats", &c.ats },
-		{ "pri", &c.pri }, { "pasid", &c.pasid },
+		{ "pri", &c.pri }, { "pasid", &c.pasid }, { "rps", &c.rps },
 	};
 	for (auto &f : flags)
 		if (!strcmp(name, f.name))

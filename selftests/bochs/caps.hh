@@ -27,6 +27,7 @@ struct caps {
 	unsigned faults = 8;
 	bool ats = false, pri = false, pasid = false;
 	unsigned pss = 20;
+	bool rps = true;		/* RID_PASID counts; else it is ignored, and 0 */
 	unsigned unchecked = 0;
 
 	void settle();			/* what follows from what was set */

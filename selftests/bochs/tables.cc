@@ -100,7 +100,8 @@ static fault scalable_context(const caps &c, memory &m, u64 root, u16 sid, conte
 	x->pre = q[0] & bit(4);
 	x->pdts = field(q[0], 11, 9);
 	x->directory = q[0] & ADDR_MASK;
-	x->rid_pasid = field(q[1], 19, 0);
+	/* ECAP.RPS: without it PASID 0 is used, whatever is there. */
+	x->rid_pasid = c.rps ? field(q[1], 19, 0) : 0;
 	x->rid_priv = q[1] & bit(20);
 	/* SCT.9: RID_PASID does not fit the directory: each entry has 64 PASIDs. */
 	if (x->rid_pasid >> (x->pdts + 7 + 6))

@@ -15,10 +15,10 @@
 static int tap_count, tap_bad, tap_failed;
 
 /* Says of a case only what fails first. */
-static void tap_fail(int line, const char *cond) { printf("# line %d: %s\n", line, cond); }
+static inline void tap_fail(int line, const char *cond) { printf("# line %d: %s\n", line, cond); }
 
 __attribute__((format(printf, 3, 4)))
-static void tap_fail(int line, const char *cond, const char *format, ...)
+static inline void tap_fail(int line, const char *cond, const char *format, ...)
 {
 	va_list args;
 
@@ -34,7 +34,7 @@ static void tap_fail(int line, const char *cond, const char *format, ...)
 		tap_fail(__LINE__, #cond, ##__VA_ARGS__); \
 } while (0)
 
-static void tap_case(const char *name, void (*body)())
+static inline void tap_case(const char *name, void (*body)())
 {
 	tap_bad = 0;
 	body();

@@ -490,6 +490,9 @@ static void invalid_scalable()
 	CHECK(w.go() == SCT_9_RID_PASID);
 	w.context_scalable(0) |= 1 << 9;
 	CHECK(w.go() == SPD_2_NOT_PRESENT);
+	/* Without RPS it does not count. */
+	w.c.rps = false;
+	CHECK(w.go() == OK);
 	w = plain(true);
 	w.pasid = 1 << 13;
 	CHECK(w.go() == SCT_7_PASID_LARGE);
