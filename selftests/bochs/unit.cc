@@ -122,17 +122,17 @@ fault unit::translate(const request &q, const translation &t, u64 addr, int need
 }
 
 /* A test's own second stage in place of what the tables say. */
-static void own_root(const request &q, const caps &c, translation *t)
+static void own_root(const request &q, const caps &c, bool scalable, translation *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->sid = q.sid;
 	t->pasid = NO_PASID;
-	t->scalable = c.scalable;
+	t->scalable = scalable;
 	t->did = ROOT_DID;
 	t->pgtt = PGTT_SECOND;
 	t->levels = 4;
 	t->second = q.root & ADDR_MASK;
-	t->ad = c.scalable && c.ssads;
+	t->ad = scalable && c.ssads;
 	t->pwsnp = true;
 }
 
@@ -162,7 +162,7 @@ fault unit::access(request q, u64 addr, int need, address_type at, u64 *pa)
 		l.pa = addr;
 	} else if (!f) {
 		if (q.root)
-			own_root(q, c, &t);
+			own_root(q, c, scalable(), &t);
 		f = translate(q, t, addr, need, &l);
 	}
 	if (f) {
@@ -216,7 +216,7 @@ ats_answer unit::ats(request q, u64 addr, int want)
 		if (q.pasid == NO_PASID)
 			q.priv |= x.rid_priv;
 		if (q.root)
-			own_root(q, c, &t);
+			own_root(q, c, scalable(), &t);
 		/* Write permission is asked for only if it is wanted (NW=0). */
 		f = translate(q, t, addr, want & W ? RW : R, &l);
 		if ((want & W) && recoverable(f)) {
@@ -254,7 +254,7 @@ u64 unit::find_iotlb(const request &q, u64 addr)
 	bool fpd;
 
 	if (q.root)
-		own_root(q, c, &t);
+		own_root(q, c, scalable(), &t);
 	else if (lookup(q, &x, &t, &fpd))
 		return 0;
 
@@ -274,7 +274,7 @@ u64 unit::find_psc(const request &q, u64 addr)
 	bool fpd;
 
 	if (q.root)
-		own_root(q, c, &t);
+		own_root(q, c, scalable(), &t);
 	else if (lookup(q, &x, &t, &fpd))
 		return 0;
 

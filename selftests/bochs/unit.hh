@@ -116,6 +116,7 @@ private:
 
 	/* unit.cc */
 	bool enabled() const { return r32(GSTS) & GCMD_TE; }
+	bool scalable() const { return field(root_table, 11, 10) == TTM_SCALABLE; }
 	fault lookup(const request &q, context *x, translation *t, bool *fpd);
 	static fault check(const context &x, address_type at);
 	fault translate(const request &q, const translation &t, u64 addr, int need, leaf *out);

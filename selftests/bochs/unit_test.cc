@@ -270,6 +270,34 @@ static void page_ranges()
 		}
 }
 
+/* Another second stage for one function: with A and D where the mode has them. */
+static void own_roots()
+{
+	for (int s = 0; s < 2; s++) {
+		rig r(pages(s));
+		u64 other = 0x200000;
+
+		CHECK(r.store(A(0)) == P(0));
+		r.w.m.words[other + index_of(A0, 4) * 8] = (other + 0x1000) | RW;
+		r.w.m.words[other + 0x1000] = (other + 0x2000) | RW;
+		r.w.m.words[other + 0x2000] = (other + 0x3000) | RW;
+		r.w.m.words[other + 0x3000] = P(7) | RW;
+		r.set(VTDT_ROOT, other);
+		CHECK(r.store(A(0)) == P(7));
+		CHECK((r.w.m.words[other + 0x3000] & mask(9, 8)) == (s ? mask(9, 8) : 0));
+		CHECK(r.store(A(1)) == 0);
+		CHECK(r.reg(VTDT_FAULT_REASON) == (s ? SSS_2_NOT_PRESENT : LGN_2_WRITE));
+		/* Cached until it is flushed; the domain's invalidations are not about it. */
+		r.w.m.words[other + 0x3000] = 0;
+		r.queue(IOTLB_DOMAIN_D(DID));
+		CHECK(r.store(A(0)) == P(7));
+		r.set(VTDT_ROOT_FLUSH, 1);
+		CHECK(r.store(A(0)) == 0);
+		r.set(VTDT_ROOT, 0);
+		CHECK(r.store(A(0)) == P(0));
+	}
+}
+
 /* SNP in a leaf, and PGSNP of the PASID entry. */
 static void snoop()
 {
@@ -796,6 +824,7 @@ int main()
 	tap_case("what is not invalidated is used on", keeps);
 	tap_case("a range of pages: exactly these, of that domain", page_ranges);
 	tap_case("a large page goes with any part of it", large_pages);
+	tap_case("a test's own second stage", own_roots);
 	tap_case("who asks for snooping", snoop);
 	tap_case("IH keeps the tables above", ih);
 	tap_case("what is not present is cached with CM=1 alone", negative);

@@ -8,8 +8,9 @@
  * usage: witness QEMU-COMMAND...   as far as the program's name, such as
  *                                  chroot DIR qemu-system-x86_64
  *
- * TAP: a case for each kind of entry, and one for ranges of invalidations. It fails where the two differ, unless the
- * difference is in the list below, and also where one in that list is not there.
+ * TAP: a case for each kind of entry, and one for ranges of invalidations. It fails
+ * where the two differ, unless the difference is in the list below, and also where
+ * one in that list is not there.
  */
 #include <stdlib.h>
 #include <string.h>
