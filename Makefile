@@ -88,7 +88,7 @@ check-mutants: selftests root ## broken kernels, T='name...' of them: is each on
 ## For others
 
 .PHONY: rebase-check deb clean distclean
-rebase-check: fetch ## do our patches apply to the newest kernel that Debian has?
+rebase-check: fetch ## the newest kernel that Debian has: do our patches apply, which errata has it?
 	@scripts/rebase-check
 deb: patch ## installable kernel packages: CONFIG=path/to/.config
 	@scripts/deb '$(CONFIG)'
