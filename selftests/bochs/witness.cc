@@ -16,6 +16,7 @@
 #include <string.h>
 #include <string>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test_world.hh"
@@ -38,7 +39,8 @@ public:
 		snprintf(device, sizeof(device), "iommu-testdev,addr=%02x.%x", DEVFN >> 3, DEVFN & 7);
 		for (const char *a : { "-machine", "q35", "-accel", "qtest", "-nodefaults", "-display",
 				       "none", "-m", "64M", "-device", iommu, "-device",
-				       (const char *)device, "-qtest", "stdio", "-qtest-log",
+				       (const char *)device, "-device",
+				       "isa-debug-exit,iobase=0xf4,iosize=1", "-qtest", "stdio", "-qtest-log",
 				       "/dev/null" })
 			args.push_back((char *)a);
 		args.push_back(NULL);
@@ -59,10 +61,13 @@ public:
 		config(0x10, BAR);
 		config(0x04, 6);
 	}
+	/* It goes on when its standard input ends, and may be another user's to kill. */
 	~qemu()
 	{
+		dprintf(to[1], "outb 0xf4 0\n");
 		close(to[1]);
 		fclose(in);
+		waitpid(pid, NULL, 0);
 	}
 	u64 ask(const char *format, ...)
 	{
