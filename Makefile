@@ -20,7 +20,7 @@ help: ## list the targets
 
 ## Building
 
-.PHONY: deps fetch stock patch repatch patches config kernel debug race root selftests
+.PHONY: deps fetch stock patch repatch patches config kernel debug race root selftests qemu-amd
 deps: ## install the Debian packages that are missing here
 	@scripts/deps
 fetch: deps ## get the kernel's source, and unpack it to build/stock
@@ -42,6 +42,8 @@ kernel: patch ## build the patched kernel
 	@scripts/kernel-build linux
 root: deps ## make the small Debian that QEMU and the emulated host live in
 	@scripts/root
+qemu-amd: deps ## build the bench amd-full's QEMU: docs/bench-amd-full.rst
+	@scripts/qemu-build
 debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, KVM as modules
 	@scripts/copy-tree debug
 	@scripts/kernel-build debug
@@ -60,9 +62,9 @@ run: selftests root ## the demonstration: QEMU, a guest and its disk; one table,
 	@scripts/demo
 bench: selftests stock root ## the numbers: shared against separate; long (scripts/bench --help)
 	@scripts/bench
-test: selftests root ## our selftests, or T='name...' of them
+test: selftests root qemu-amd ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
-check: selftests root ## lint, KUnit, our selftests, the kernel's own
+check: selftests root qemu-amd ## lint, KUnit, our selftests, the kernel's own
 	@scripts/check
 check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
 	@KERNEL=debug scripts/kunit
