@@ -6,10 +6,11 @@
 #   BUILD=DIR      where everything generated goes (default: build)
 #   LINUX_SRC=DIR  build on this kernel tree instead of fetching one
 #   JOBS=N         compile with N processes (default: as many as there are CPUs)
+#   BENCH=intel    kvm-selftests there (default: amd)
 
 BUILD ?= build
 override BUILD := $(abspath $(BUILD))
-export BUILD LINUX_SRC JOBS
+export BUILD LINUX_SRC JOBS BENCH
 # The steps come one after the other; each is parallel in itself.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -20,7 +21,7 @@ help: ## list the targets
 
 ## Building
 
-.PHONY: deps fetch stock patch repatch patches config kernel debug race root selftests qemu-amd
+.PHONY: deps fetch stock patch repatch patches config kernel debug race root qemu-amd bochs-root selftests
 deps: ## install the Debian packages that are missing here
 	@scripts/deps
 fetch: deps ## get the kernel's source, and unpack it to build/stock
@@ -44,6 +45,8 @@ root: deps ## make the small Debian that QEMU and the emulated host live in
 	@scripts/root
 qemu-amd: deps ## build the bench amd-full's QEMU: docs/bench-amd-full.rst
 	@scripts/qemu-build
+bochs-root: deps ## make the Intel bench: Debian's Bochs, and our VT-d for it
+	@scripts/bochs-root
 debug: kernel ## build the debug kernel: lockdep, KASAN, kmemleak, KVM as modules
 	@scripts/copy-tree debug
 	@scripts/kernel-build debug
@@ -62,9 +65,9 @@ run: selftests root ## the demonstration: QEMU, a guest and its disk; one table,
 	@scripts/demo
 bench: selftests stock root ## the numbers: shared against separate; long (scripts/bench --help)
 	@scripts/bench
-test: selftests root qemu-amd ## our selftests, or T='name...' of them
+test: selftests root qemu-amd bochs-root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
-check: selftests root qemu-amd ## lint, KUnit, our selftests, the kernel's own
+check: selftests root qemu-amd bochs-root ## lint, KUnit, our selftests, the kernel's own
 	@scripts/check
 check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
 	@KERNEL=debug scripts/kunit
@@ -78,13 +81,13 @@ lint: kernel ## checkpatch, sparse, W=1, shellcheck
 	@scripts/lint
 kunit: kernel root ## the KUnit tests built into the patched kernel
 	@scripts/kunit
-kvm-selftests: selftests root ## the kernel's own: stock, sharing off, sharing on
+kvm-selftests: selftests root bochs-root ## the kernel's own: stock, sharing off, on; BENCH=intel
 	@scripts/kvm-selftests $(T)
 qemu-stock: selftests root ## QEMU and a guest alike on stock and with sharing off
 	@scripts/qemu-stock
 iommufd-selftests: selftests root ## the kernel's own for iommufd: stock, sharing on
 	@scripts/iommufd-selftests
-check-mutants: selftests root ## broken kernels, T='name...' of them: is each one found?
+check-mutants: selftests root bochs-root ## broken kernels, T='name...' of them: is each one found?
 	@scripts/mutants $(T)
 
 ## For others
