@@ -131,9 +131,21 @@ debian_mirror() {
 # shellcheck disable=SC2034
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# bench_options SOURCE: the machine that a selftest wants, in options of scripts/boot.
-bench_options() {
-	local options
-	options=$(sed -n 's,^.*\bbench: *\(--.*\),\1,p' "$1" | sed 's, *\*/ *$,,' | head -n 1)
-	echo "${options:---append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'}"
+# bench_lines SOURCE: the machines that a selftest wants to run on, in options of scripts/boot,
+# a line each: what it says on lines "bench: OPTIONS".
+bench_lines() {
+	local lines
+	lines=$(sed -n 's,^.*\bbench: *\(--.*\),\1,p' "$1" | sed 's, *\*/ *$,,')
+	echo "${lines:---append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'}"
+}
+# bench_options SOURCE: the first of them.
+bench_options() { bench_lines "$1" | head -n 1; }
+
+# bench_missing OPTIONS: why this machine does not have the bench that OPTIONS of scripts/boot
+# name; nothing if it does.
+bench_missing() {
+	case " $1 " in
+	*" --bench intel "*) cat "$BUILD/bochs/missing" 2>/dev/null || true ;;
+	*" --bench amd-full "*) cat "$BUILD/qemu-amd/missing" 2>/dev/null || true ;;
+	esac
 }
