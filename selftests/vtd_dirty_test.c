@@ -92,6 +92,7 @@ static void create(struct dirty_vm *v, enum guest_mem_backing backing)
 	memset(v, 0, sizeof(*v));
 	v->leaf = backing == BACKING_2M ? SIZE_2M : SIZE_4K;
 	share_vm_create_detached(&v->s);
+	vtd_write(&v->s.edu, VTDT_DROP, 0); /* what a case that failed left */
 	vtd_attach(&v->s, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
 	TEST_ASSERT(share_vm_add_testdev(&v->s, &v->testdev), "no testdev");
 	share_vm_add_mem(&v->s, &v->mem, backing, GPA_HIGH, SIZE);
