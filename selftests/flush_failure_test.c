@@ -284,6 +284,38 @@ static void no_more_maps_and_devices(void)
 	teardown(&t);
 }
 
+static int map_msi_window(struct setup *t)
+{
+	return __iommufd_map(t->s.iommufd, t->s.ioas, IOAS_MAP_RW, 0xfee00000,
+			     t->kept.hva, SIZE_4K);
+}
+
+/* Upstream's iommufd gave it back: docs/errata.rst, replace-reserved. */
+static void refused_replace_reserves(void)
+{
+	struct setup t;
+	__u32 ordinary;
+
+	setup(&t);
+	ordinary = iommufd_hwpt_alloc(t.s.iommufd, t.s.edu.dev_id, t.s.ioas,
+				      HWPT_ORDINARY, 0);
+	vfio_dev_attach(&t.devs[0], t.s.hwpt);
+	break_hwpt(&t);
+	vfio_dev_detach(&t.devs[0]);
+
+	vfio_dev_attach(&t.devs[1], ordinary);
+	TEST_ASSERT_EQ(map_msi_window(&t), -EINVAL);
+	TEST_ASSERT_EQ(__vfio_dev_attach(&t.devs[1], t.s.hwpt), -EIO);
+	iommufd_destroy(t.s.iommufd, t.s.hwpt);
+	TEST_ASSERT_EQ(map_msi_window(&t), -EINVAL);
+	dma_expect_reached(&t.devs[1], &t.kept, true);
+
+	/* Control: without a device it is a range like any other. */
+	vfio_dev_detach(&t.devs[1]);
+	TEST_ASSERT_EQ(map_msi_window(&t), 0);
+	teardown(&t);
+}
+
 static void share_again(struct setup *t, struct vfio_dev *dev)
 {
 	iommufd_destroy(t->s.iommufd, t->s.hwpt);
@@ -375,6 +407,8 @@ int main(void)
 		{ "the IOAS is unmapped: the device is cut off", unmap },
 		{ "the HWPT takes no more maps and no device: EIO",
 		  no_more_maps_and_devices },
+		{ "a replace that it refuses leaves the MSI window reserved",
+		  refused_replace_reserves },
 		{ "a device on an ordinary HWPT is not cut off",
 		  device_beside_it },
 		{ "a new share works once bus mastering is set again",
