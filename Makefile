@@ -11,7 +11,8 @@
 BUILD ?= build
 override BUILD := $(abspath $(BUILD))
 export BUILD LINUX_SRC JOBS BENCH
-# The steps come one after the other; each is parallel in itself.
+# The steps come one after the other; each is parallel in itself. What is a download, or
+# waits for one, is begun early and beside them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -23,16 +24,18 @@ help: ## list the targets
 
 .PHONY: deps fetch stock patch repatch patches config kernel debug race root qemu-amd bochs-root selftests
 deps: ## install the Debian packages that are missing here
+	@scripts/plan '$(firstword $(MAKECMDGOALS))'
 	@scripts/deps
+	@scripts/root --ahead
 fetch: deps ## get the kernel's source, and unpack it to build/stock
 	@scripts/fetch
 	@scripts/stock-tree
-stock: fetch ## build the stock kernel, which ours is compared with
+stock: patch ## build the stock kernel, which ours is compared with
 	@scripts/kernel-build stock
-patch: stock ## make build/linux, the patched tree, what the patches say
+patch: fetch ## make build/linux, the patched tree, what the patches say
 	@scripts/linux-tree
 	@scripts/link-sources
-repatch: stock ## the same, with FORCE=1 over commits and edits in it
+repatch: fetch ## the same, with FORCE=1 over commits and edits in it
 	@scripts/linux-tree $(if $(FORCE),--force)
 	@scripts/link-sources
 patches: ## write kvm/patches and iommu/patches from the commits in build/linux
@@ -55,19 +58,22 @@ selftests: kernel ## build our selftests, and the kernel's own for KVM
 
 ## Running
 
-.PHONY: boot shell run bench test check check-debug lint kunit kvm-selftests iommufd-selftests \
+.PHONY: boot shell run demo-build bench test check check-debug lint kunit kvm-selftests iommufd-selftests \
 	qemu-stock check-mutants check-races
 boot: kernel root ## boot the patched kernel: JOB='command' ARGS='options of scripts/boot'
 	@scripts/boot --job '$(or $(JOB),uname -a)' $(ARGS)
 shell: selftests root ## a shell on the emulated host
 	@scripts/boot --shell --append kvm.share_iommu_tdp=1 $(ARGS)
-run: selftests root ## the demonstration: QEMU, a guest and its disk; one table, two walkers
+demo-build: patch
+	@scripts/kernel-build linux --demo
+	@scripts/selftests-build demo
+run: demo-build root ## the demonstration: QEMU, a guest and its disk; one table, two walkers
 	@scripts/demo
 bench: selftests stock root ## the numbers: shared against separate; long (scripts/bench --help)
 	@scripts/bench
-test: selftests root qemu-amd bochs-root ## our selftests, or T='name...' of them
+test: kernel stock selftests root qemu-amd bochs-root ## our selftests, or T='name...' of them
 	@scripts/selftests $(T)
-check: selftests root qemu-amd bochs-root ## lint, KUnit, our selftests, the kernel's own
+check: kernel stock selftests root qemu-amd bochs-root ## lint, KUnit, our selftests, the kernel's own
 	@scripts/check
 check-debug: selftests debug root ## KUnit's and our selftests on the debug kernel
 	@KERNEL=debug scripts/kunit
@@ -81,11 +87,11 @@ lint: kernel ## checkpatch, sparse, W=1, shellcheck
 	@scripts/lint
 kunit: kernel root ## the KUnit tests built into the patched kernel
 	@scripts/kunit
-kvm-selftests: selftests root bochs-root ## the kernel's own: stock, sharing off, on; BENCH=intel
+kvm-selftests: selftests stock root bochs-root ## the kernel's own: stock, sharing off, on; BENCH=intel
 	@scripts/kvm-selftests $(T)
-qemu-stock: selftests root ## QEMU and a guest alike on stock and with sharing off
+qemu-stock: selftests stock root ## QEMU and a guest alike on stock and with sharing off
 	@scripts/qemu-stock
-iommufd-selftests: selftests root ## the kernel's own for iommufd: stock, sharing on
+iommufd-selftests: selftests stock root ## the kernel's own for iommufd: stock, sharing on
 	@scripts/iommufd-selftests
 check-mutants: selftests root bochs-root ## broken kernels, T='name...' of them: is each one found?
 	@scripts/mutants $(T)

@@ -39,7 +39,7 @@ lock() {
 	mkdir -p "$BUILD/lock"
 	exec 9>"$BUILD/lock/$1"
 	flock -n 9 && return
-	say "waiting for another make that works on $1"
+	say "waiting for what works on $1 already"
 	flock 9
 }
 
@@ -61,12 +61,20 @@ LINKED_KERNEL_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge drivers/iomm
 LINKED_DIRS=("${LINKED_KERNEL_DIRS[@]}" tools/testing/selftests/kvm/tdp)
 
 # Make that knows the kernel's build: quiet about git state, through ccache if it is there.
+# In "depend" mode ccache believes the list of headers that the compiler makes for kbuild.
+# Otherwise it preprocesses each file twice, two fifths more work for what it has not seen.
 kmake() {
 	local dir=$1
 	shift
-	CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-4G} \
+	CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-4G} CCACHE_DEPEND=1 \
 		PATH=/usr/lib/ccache:$PATH nice "${MAKE:-make}" -C "$dir" -j"$JOBS" \
 		--no-print-directory LOCALVERSION= ARCH=x86 "$@" </dev/null
+}
+
+# ahead NAME: begin with that script's work beside other work. Whoever calls it later waits
+# for its lock, and does itself what failed here.
+ahead() {
+	setsid "$TOP/scripts/$1" </dev/null >"$LOG/$1-ahead.log" 2>&1 9>&- &
 }
 
 _tick() { # log file, name: one line that counts, or a line a minute when nobody watches
