@@ -169,6 +169,16 @@ static enum tdp_reason look(struct iommufd_tdp *tdp,
 		return TDP_NO_HWPT;
 	if (found->hwpt->tdp_never)
 		return TDP_KIND;
+	/*
+	 * iommufd_hwpt_paging_alloc() has attached a device but not added the
+	 * domain to the IOAS yet, and does not expect another in its place. It
+	 * lists the HWPT last, under ioas->mutex, which is not held here: what
+	 * is seen as listed has been added under iopt's locks before.
+	 */
+	if (list_empty_careful(&found->hwpt->hwpt_item)) {
+		tdp_kick(tdp);
+		return TDP_SETTLING;
+	}
 	if (found->foreign)
 		return TDP_FOREIGN;
 	if (found->hwpt->dirty_tracking)
