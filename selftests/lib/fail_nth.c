@@ -13,6 +13,11 @@
 #define CONSOLE_LEVEL	8
 #define LEVEL_QUIET	4	/* no warnings */
 
+#define CONSOLE_THREAD	"pr/ttyS0"
+#define SETTLE_POLL_US	5000
+#define SETTLE_IDLE	4	/* polls in a row that find it asleep */
+#define SETTLE_POLLS	1000
+
 static int level_usual;
 static int fail_nth_fd = -1;
 static bool function_armed;
@@ -30,9 +35,49 @@ static void write_knob(const char *dir, const char *name, const char *value)
  * a bug. Off the console it still is in the log, where tap_run() looks for
  * complaints.
  */
-static void console_level(int level)
+static void console_quiet(void)
 {
-	TEST_ASSERT(!klogctl(CONSOLE_LEVEL, NULL, level), "console level");
+	TEST_ASSERT(!klogctl(CONSOLE_LEVEL, NULL, LEVEL_QUIET), "console level");
+}
+
+/* A kernel thread's state as ps shows it, or 0 if @pid is not that of @name. */
+static char thread_state(const char *pid, const char *name)
+{
+	char path[320], text[128], state, comm[32];
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	if (!sysfile_read(path, text, sizeof(text)) ||
+	    sscanf(text, "%*d (%31[^)]) %c", comm, &state) != 2 ||
+	    strcmp(comm, name))
+		return 0;
+	return state;
+}
+
+/*
+ * A thread of the kernel's writes to the console, and goes by the level that
+ * there is when it does. Wait until it sleeps, for want of more to write; not
+ * for ever, as others write too.
+ */
+static void console_settle(void)
+{
+	struct dirent *e;
+	int i, idle = 0;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		if (!thread_state(e->d_name, CONSOLE_THREAD))
+			continue;
+		for (i = 0; i < SETTLE_POLLS && idle < SETTLE_IDLE; i++) {
+			usleep(SETTLE_POLL_US);
+			idle = thread_state(e->d_name, CONSOLE_THREAD) == 'S' ?
+			       idle + 1 : 0;
+		}
+		break;
+	}
+	closedir(dir);
 }
 
 /* One write of a blank takes all functions away. */
@@ -45,6 +90,7 @@ static void forget_functions(void)
 static void disarm_all(void)
 {
 	forget_functions();
+	console_settle();
 	klogctl(CONSOLE_LEVEL, NULL, level_usual);
 }
 
@@ -101,7 +147,7 @@ void fail_nth_arm(unsigned int nth)
 	/* It is the file of a thread, and each case is a process of its own. */
 	fail_nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	TEST_ASSERT(fail_nth_fd >= 0, "open fail-nth");
-	console_level(LEVEL_QUIET);
+	console_quiet();	/* until the case ends */
 	len = snprintf(text, sizeof(text), "%u", nth);
 	TEST_ASSERT(pwrite(fail_nth_fd, text, len, 0) == len, "write fail-nth");
 }
@@ -114,7 +160,6 @@ bool fail_nth_disarm(void)
 	TEST_ASSERT(pread(fail_nth_fd, text, sizeof(text) - 1, 0) > 0 &&
 		    pwrite(fail_nth_fd, "0", 1, 0) == 1, "disarm fail-nth");
 	close(fail_nth_fd);
-	console_level(level_usual);
 	return !strtoul(text, NULL, 10);
 }
 
