@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "hang.h"
+#include "lost_guest.h"
 #include "sysfile.h"
 #include "test_util.h"
 
@@ -39,8 +40,9 @@ void print_threads(pid_t pid)
 		closedir(dir);
 }
 
-bool wait_or_kill(pid_t pid, unsigned int seconds, int *status)
+enum ending wait_or_kill(pid_t pid, unsigned int seconds, int *status)
 {
+	enum ending ending;
 	unsigned int left;
 	pid_t r;
 
@@ -52,12 +54,13 @@ bool wait_or_kill(pid_t pid, unsigned int seconds, int *status)
 		r = waitpid(pid, status, WNOHANG);
 		TEST_ASSERT(r >= 0, "waitpid");
 		if (r == pid)
-			return true;
+			return ENDED;
 		usleep(1000000 / STEPS_PER_SECOND);
 	}
 	ksft_print_msg("not at its end after %u s\n", seconds);
 	print_threads(pid);
+	ending = guest_is_lost(pid) ? LOST : HUNG;
 	kill(pid, SIGKILL);
 	TEST_ASSERT(waitpid(pid, status, 0) == pid, "waitpid");
-	return false;
+	return ending;
 }

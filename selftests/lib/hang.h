@@ -6,11 +6,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+enum ending {
+	ENDED,
+	HUNG,
+	LOST,	/* the same, and it is the emulator's doing: lost_guest.h */
+};
+
 /*
- * False when the child did not end in time: the kernel stacks of its threads
- * are printed then, and it is killed.
+ * Of a child that does not end in time the kernel stacks of its threads are
+ * printed, and it is killed.
  */
-bool wait_or_kill(pid_t pid, unsigned int seconds, int *status);
+enum ending wait_or_kill(pid_t pid, unsigned int seconds, int *status);
 
 /* Prints system call and kernel stack of each of a process's threads. */
 void print_threads(pid_t pid);

@@ -11,6 +11,9 @@
 /* Not KSFT_SKIP: the library gives that for an assertion that fails with EACCES. */
 #define TAP_SKIP_STATUS	77
 
+/* How often a case may run whose guest the emulator has lost for certain. */
+#define LOST_TRIES	3
+
 /* The first words of what the kernel prints when it has caught a bug. */
 static const char * const complaints[] = {
 	"WARNING:", "BUG:", "Oops", "UBSAN:", "KASAN:", "general protection",
@@ -51,8 +54,9 @@ static unsigned int tries(void)
 	return given ? strtoul(given, NULL, 10) : 1;
 }
 
-static int run_in_child(const struct tap_case *c)
+static int run_in_child(const struct tap_case *c, bool *lost)
 {
+	enum ending ending;
 	int status;
 	pid_t pid;
 
@@ -68,7 +72,9 @@ static int run_in_child(const struct tap_case *c)
 	}
 
 	/* A vCPU or a device that hangs must not hang the whole run. */
-	if (!wait_or_kill(pid, time_limit(c), &status))
+	ending = wait_or_kill(pid, time_limit(c), &status);
+	*lost = ending == LOST;
+	if (ending != ENDED)
 		return KSFT_FAIL;
 	if (WIFSIGNALED(status)) {
 		ksft_print_msg("killed by signal %d\n", WTERMSIG(status));
@@ -84,7 +90,7 @@ static int run_in_child(const struct tap_case *c)
 	}
 }
 
-static bool run_case(const struct tap_case *c, int *code)
+static bool run_case(const struct tap_case *c, int *code, bool *lost)
 {
 	struct leak_counts before, after;
 	int log = kmsg_open_at_end();
@@ -92,7 +98,7 @@ static bool run_case(const struct tap_case *c, int *code)
 	bool clean = true;
 
 	leak_counts_read(&before);
-	*code = run_in_child(c);
+	*code = run_in_child(c, lost);
 	if (!leak_counts_settle(&before, &after)) {
 		leak_counts_print_diff(&before, &after);
 		clean = false;
@@ -108,12 +114,13 @@ static bool run_case(const struct tap_case *c, int *code)
 /* Once more is no excuse for what a case left behind, or the kernel complained of. */
 static bool run_until_passed(const struct tap_case *c, int *code)
 {
+	bool clean, lost;
 	unsigned int n;
-	bool clean;
 
 	for (n = 1;; n++) {
-		clean = run_case(c, code);
-		if (*code != KSFT_FAIL || !clean || n >= tries())
+		clean = run_case(c, code, &lost);
+		if (*code != KSFT_FAIL || !clean ||
+		    n >= (lost ? LOST_TRIES : tries()))
 			return clean;
 		ksft_print_msg("once more, after try %u of: %s\n", n, c->name);
 	}
