@@ -79,7 +79,7 @@ int command_wait(struct command *c, unsigned int seconds)
 {
 	int status;
 
-	TEST_ASSERT(wait_or_kill(c->pid, seconds, &status) == ENDED,
+	TEST_ASSERT(wait_or_kill(c->pid, seconds, &status) == CHILD_ENDED,
 		    "not at its end after %u s", seconds);
 	if (WIFSIGNALED(status))
 		return 128 + WTERMSIG(status);

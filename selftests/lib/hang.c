@@ -54,12 +54,12 @@ enum ending wait_or_kill(pid_t pid, unsigned int seconds, int *status)
 		r = waitpid(pid, status, WNOHANG);
 		TEST_ASSERT(r >= 0, "waitpid");
 		if (r == pid)
-			return ENDED;
+			return CHILD_ENDED;
 		usleep(1000000 / STEPS_PER_SECOND);
 	}
 	ksft_print_msg("not at its end after %u s\n", seconds);
 	print_threads(pid);
-	ending = guest_is_lost(pid) ? LOST : HUNG;
+	ending = guest_is_lost(pid) ? CHILD_LOST : CHILD_HUNG;
 	kill(pid, SIGKILL);
 	TEST_ASSERT(waitpid(pid, status, 0) == pid, "waitpid");
 	return ending;

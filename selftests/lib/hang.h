@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 enum ending {
-	ENDED,
-	HUNG,
-	LOST,	/* the same, and it is the emulator's doing: lost_guest.h */
+	CHILD_ENDED,
+	CHILD_HUNG,
+	CHILD_LOST,	/* the same, and it is the emulator's doing: lost_guest.h */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <linux/bits.h>
 
 #include "lost_guest.h"
 #include "sysfile.h"
@@ -11,7 +12,7 @@
 #define INSTANCE	"/sys/kernel/tracing/instances/lost_guest"
 #define SAMPLE_US	100000
 #define SAMPLE_SIZE	(64 << 10)
-#define KERNEL_HALF	(1ULL << 63)
+#define KERNEL_HALF	BIT_ULL(63)
 
 /* The exits of a fraction of a second, as text. */
 static bool sample_exits(char *text)

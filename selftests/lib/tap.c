@@ -73,8 +73,8 @@ static int run_in_child(const struct tap_case *c, bool *lost)
 
 	/* A vCPU or a device that hangs must not hang the whole run. */
 	ending = wait_or_kill(pid, time_limit(c), &status);
-	*lost = ending == LOST;
-	if (ending != ENDED)
+	*lost = ending == CHILD_LOST;
+	if (ending != CHILD_ENDED)
 		return KSFT_FAIL;
 	if (WIFSIGNALED(status)) {
 		ksft_print_msg("killed by signal %d\n", WTERMSIG(status));

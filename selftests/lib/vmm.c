@@ -228,7 +228,7 @@ static void reap(struct vmm *v, int want)
 {
 	int status;
 
-	if (wait_or_kill(v->pid, QUIT_SECONDS, &status) != ENDED)
+	if (wait_or_kill(v->pid, QUIT_SECONDS, &status) != CHILD_ENDED)
 		TEST_FAIL("QEMU does not end");
 	if (status != want)
 		print_log(v, "qemu");
