@@ -6,34 +6,18 @@
  *
  * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 hugepagesz=1G hugepages=1'
  */
+#include "dma_check.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"
-
-#define SEED	0xd0a11ce5
-#define STALE	0x0ddba11
-
-/* vCPU 0 writes @src, the device copies it to @dst, vCPU 1 reads it there. */
-static void copy_one_page(struct share_vm *s, struct guest_mem *mem,
-			  size_t dst, size_t src)
-{
-	guest_fill(s->vcpus[0], mem->gpa + src, SIZE_4K, 8, SEED);
-	guest_fill(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8, STALE);
-	edu_copy(&s->edu, mem->gpa + dst, mem->gpa + src, SIZE_4K);
-	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8,
-				  mem->gpa + src, SEED), 0);
-
-	/* Three parties hold the same memory: the process sees it as well. */
-	TEST_ASSERT_EQ(guest_mem_diff(mem, dst, SIZE_4K, src, SEED), 0);
-}
 
 static void copy_around(struct share_vm *s, struct guest_mem *mem)
 {
 	size_t middle = mem->size / 2, last = mem->size - SIZE_4K;
 
-	copy_one_page(s, mem, last, 0);
-	copy_one_page(s, mem, 0, middle);
-	copy_one_page(s, mem, middle + SIZE_4K, last);
+	dma_check_between_vcpus(s, mem, last, 0);
+	dma_check_between_vcpus(s, mem, 0, middle);
+	dma_check_between_vcpus(s, mem, middle + SIZE_4K, last);
 }
 
 static void both_ways(enum guest_mem_backing backing, __u64 gpa, size_t size,

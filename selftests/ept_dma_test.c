@@ -13,11 +13,9 @@
  * bench: --bench intel --kernel stock --1g-page
  * bench: --bench intel --kernel stock --vtd mode=scalable --1g-page
  */
+#include "dma_check.h"
 #include "tap.h"
 #include "vtd_model.h"
-
-#define SEED	0xe97
-#define STALE	0x0ddba11
 
 #define ROOT_MASK	GENMASK_ULL(51, 12)
 
@@ -26,18 +24,6 @@ struct leaf {
 	size_t size;		/* of the memory */
 	__u64 found;		/* what the IOTLB says of an entry's size */
 };
-
-/* vCPU 0 writes @src, the device copies it to @dst, vCPU 1 reads it there. */
-static void copy_one_page(struct share_vm *s, struct guest_mem *mem,
-			  size_t dst, size_t src)
-{
-	guest_fill(s->vcpus[0], mem->gpa + src, SIZE_4K, 8, SEED);
-	guest_fill(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8, STALE);
-	edu_copy(&s->edu, mem->gpa + dst, mem->gpa + src, SIZE_4K);
-	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8,
-				  mem->gpa + src, SEED), 0);
-	TEST_ASSERT_EQ(guest_mem_diff(mem, dst, SIZE_4K, src, SEED), 0);
-}
 
 /* By the IOTLB's entries, which are as large as the leaf. */
 static void expect_iommu_leaf(struct share_vm *s, __u64 iova, __u64 size)
@@ -68,9 +54,9 @@ static void both_ways(const void *arg)
 	p2m = vm_get_stat(s.vm, pages_2m);
 	p1g = vm_get_stat(s.vm, pages_1g);
 
-	copy_one_page(&s, &mem, last, 0);
-	copy_one_page(&s, &mem, 0, mem.size / 2);
-	copy_one_page(&s, &mem, mem.size / 2 + SIZE_4K, last);
+	dma_check_between_vcpus(&s, &mem, last, 0);
+	dma_check_between_vcpus(&s, &mem, 0, mem.size / 2);
+	dma_check_between_vcpus(&s, &mem, mem.size / 2 + SIZE_4K, last);
 	TEST_ASSERT_EQ(vtd_read(&s.edu, VTDT_FAULTS), faults);
 
 	p4k = vm_get_stat(s.vm, pages_4k) - p4k;
@@ -94,7 +80,7 @@ static void roots_differ(void)
 
 	share_vm_create(&s, HWPT_ORDINARY);
 	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, SIZE_2M);
-	copy_one_page(&s, &mem, SIZE_4K, 0);
+	dma_check_between_vcpus(&s, &mem, SIZE_4K, 0);
 	for (cpu = 0; cpu < 2 && !eptp; cpu++) {
 		vtd_write(&s.edu, VTDT_CPU, cpu);
 		eptp = vtd_read(&s.edu, VTDT_EPTP);
@@ -109,7 +95,7 @@ static void roots_differ(void)
 	edu_load(&s.edu, mem.gpa, SIZE_4K);
 	vtd_write(&s.edu, VTDT_ROOT, 0);
 	TEST_ASSERT_EQ(vtd_read(&s.edu, VTDT_FAULTS), cpu + 1);
-	copy_one_page(&s, &mem, 3 * SIZE_4K, 2 * SIZE_4K);
+	dma_check_between_vcpus(&s, &mem, 3 * SIZE_4K, 2 * SIZE_4K);
 	share_vm_destroy(&s);
 }
 

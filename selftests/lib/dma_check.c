@@ -5,6 +5,22 @@
 #include "mmu_share.h"
 #include "tap.h"
 
+#define SEED	0xd0a11ce5
+#define STALE	0x0ddba11
+
+void dma_check_between_vcpus(struct share_vm *s, struct guest_mem *mem,
+			     size_t dst, size_t src)
+{
+	guest_fill(s->vcpus[0], mem->gpa + src, SIZE_4K, 8, SEED);
+	guest_fill(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8, STALE);
+	edu_copy(&s->edu, mem->gpa + dst, mem->gpa + src, SIZE_4K);
+	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + dst, SIZE_4K, 8,
+				  mem->gpa + src, SEED), 0);
+
+	/* Three parties hold the same memory: the process sees it as well. */
+	TEST_ASSERT_EQ(guest_mem_diff(mem, dst, SIZE_4K, src, SEED), 0);
+}
+
 void dma_check_copies(struct share_vm *s, struct guest_mem *mem, size_t dst,
 		      size_t src)
 {

@@ -5,6 +5,13 @@
 
 #include "share_vm.h"
 
+/*
+ * vCPU 0 writes @src (offsets in @mem), the device copies it to @dst, and both
+ * vCPU 1 and the process read it there.
+ */
+void dma_check_between_vcpus(struct share_vm *s, struct guest_mem *mem,
+			     size_t dst, size_t src);
+
 /* A page goes from @src to @dst (offsets in @mem), without an IOMMU event. */
 void dma_check_copies(struct share_vm *s, struct guest_mem *mem, size_t dst,
 		      size_t src);
