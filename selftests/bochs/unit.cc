@@ -247,15 +247,22 @@ ats_answer unit::ats(request q, u64 addr, int want)
 
 /* ---- for tests */
 
-u64 unit::find_iotlb(const request &q, u64 addr)
+bool unit::find_translation(const request &q, translation *t)
 {
-	translation t;
 	context x;
 	bool fpd;
 
-	if (q.root)
-		own_root(q, c, scalable(), &t);
-	else if (lookup(q, &x, &t, &fpd))
+	if (!q.root)
+		return !lookup(q, &x, t, &fpd);
+	own_root(q, c, scalable(), t);
+	return true;
+}
+
+u64 unit::find_iotlb(const request &q, u64 addr)
+{
+	translation t;
+
+	if (!find_translation(q, &t))
 		return 0;
 
 	const iotlb_entry *e = tlb.find(tag_of(t, q), addr);
@@ -270,12 +277,8 @@ u64 unit::find_iotlb(const request &q, u64 addr)
 u64 unit::find_psc(const request &q, u64 addr)
 {
 	translation t;
-	context x;
-	bool fpd;
 
-	if (q.root)
-		own_root(q, c, scalable(), &t);
-	else if (lookup(q, &x, &t, &fpd))
+	if (!find_translation(q, &t))
 		return 0;
 
 	bool first = t.pgtt == PGTT_FIRST || t.pgtt == PGTT_NESTED;

@@ -118,6 +118,7 @@ private:
 	bool enabled() const { return r32(GSTS) & GCMD_TE; }
 	bool scalable() const { return field(root_table, 11, 10) == TTM_SCALABLE; }
 	fault lookup(const request &q, context *x, translation *t, bool *fpd);
+	bool find_translation(const request &q, translation *t);
 	static fault check(const context &x, address_type at);
 	fault translate(const request &q, const translation &t, u64 addr, int need, leaf *out);
 	static iotlb_tag tag_of(const translation &t, const request &q);
