@@ -229,7 +229,6 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_free;
 
-	tdp_bridge_leave(shared, true);
 	rc = iopt_table_add_domain(iopt, shared);
 	if (rc)
 		goto err_free;
@@ -238,7 +237,6 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_remove;
 
-	tdp_bridge_leave(shared, false);
 	iopt_table_remove_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;
@@ -284,7 +282,6 @@ int tdp_make_private(struct iommufd_tdp *tdp)
 		return rc;
 	}
 
-	tdp_bridge_leave(shared, true);
 	iopt_table_remove_domain(iopt, shared);
 	iommu_domain_free(shared);
 	hwpt->tdp_private = NULL;

@@ -143,21 +143,6 @@ int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 	return 0;
 }
 
-static int range_is_mapped(u64 gpa, u64 len, void *data)
-{
-	struct iopt_area_contig_iter iter;
-	struct io_pagetable *iopt = data;
-	struct iopt_area *area;
-
-	guard(rwsem_read)(&iopt->iova_rwsem);
-
-	iopt_for_each_contig_area(&iter, area, iopt, gpa, gpa + len - 1) {
-		if (!area->pages)
-			return -EXDEV;
-	}
-	return iopt_area_contig_done(&iter) ? 0 : -EXDEV;
-}
-
 /* Whether an HWPT may be shared at all. */
 static enum tdp_reason look(struct iommufd_tdp *tdp,
 			    const struct tdp_devices *found, int *error)
@@ -183,27 +168,13 @@ static enum tdp_reason look(struct iommufd_tdp *tdp,
 		return TDP_FOREIGN;
 	if (found->hwpt->dirty_tracking)
 		return TDP_DIRTY;
-	/* Its end has this looked at again. */
-	if (tdp->unmaps)
-		return TDP_SETTLING;
-
-	/*
-	 * A shared table gives a device all that vCPUs reach, so the IOAS must
-	 * map that. One that holds a vIOMMU's IOVAs does not.
-	 */
-	*error = tdp_bridge_memory(tdp->ref, range_is_mapped,
-				   &tdp_ioas(tdp)->iopt);
-	if (*error)
-		return TDP_NO_MIRROR;
 	return TDP_SHARED;
 }
 
 static enum tdp_reason reason_of(int error)
 {
 	switch (error) {
-	case -ENOENT:
 	case -EADDRNOTAVAIL:
-	case -EROFS:
 	case -EACCES:
 	case -EMEDIUMTYPE:
 	case -ERANGE:
@@ -219,9 +190,6 @@ static enum tdp_trigger trigger_of(enum tdp_reason reason)
 	switch (reason) {
 	case TDP_OFF:
 		return TDP_BY_OFF;
-	case TDP_SETTLING:
-	case TDP_NO_MIRROR:
-		return TDP_BY_UNMAP;
 	case TDP_DIRTY:
 		return TDP_BY_DIRTY;
 	default:
@@ -315,25 +283,30 @@ static void tdp_settle(struct work_struct *work)
 		forget_vm(tdp);
 }
 
-/* The share's events. kvm->slots_lock is held. */
+/* The share's events. kvm->slots_lock may be held, but not for a conflict. */
 static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct iommufd_tdp *tdp = container_of(nb, struct iommufd_tdp, nb);
-	static const enum tdp_trigger triggers[] = {
-		[TDP_MEMSLOT_GOES] = TDP_BY_MEMSLOT,
-		[TDP_NX_HUGE_PAGES] = TDP_BY_NX,
-		[TDP_CLAIMED] = TDP_BY_CLAIM,
-	};
+	int rc;
 
-	if (event == TDP_CHANGED) {
+	switch (event) {
+	case TDP_CHANGED:
 		kick_after(tdp, READ_ONCE(tdp_memslot_quiet_ms));
 		return NOTIFY_OK;
+	case TDP_CONFLICT:
+		/* A vCPU waits, and may be killed. */
+		rc = mutex_lock_killable(&tdp->lock);
+		if (rc)
+			return notifier_from_errno(rc);
+		rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
+		break;
+	default:
+		mutex_lock(&tdp->lock);
+		rc = tdp_step_aside(tdp, TDP_BY_CLAIM);
 	}
-
-	scoped_guard(mutex, &tdp->lock)
-		tdp_step_aside(tdp, triggers[event]);
+	mutex_unlock(&tdp->lock);
 	tdp_kick(tdp);
-	return NOTIFY_OK;
+	return notifier_from_errno(rc);
 }
 
 /* An IOAS gets to know its VM with the first of the VM's devices. */
@@ -603,51 +576,4 @@ bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq)
 void iommufd_tdp_mapped(struct io_pagetable *iopt)
 {
 	tdp_kick(to_tdp(iopt));
-}
-
-/**
- * iommufd_tdp_begin_unmap() - Something is to be unmapped from an IOAS
- * @iopt: of the IOAS
- * @start: first IOVA
- * @last: last IOVA
- *
- * Devices must not reach what the IOAS does not map any more, and vCPUs would
- * fault it in again. So nothing is shared until the unmap is done.
- *
- * Context: without iopt locks. May sleep.
- * Return: whether iommufd_tdp_end_unmap() must follow.
- */
-bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
-			     unsigned long last)
-{
-	struct iommufd_tdp *tdp = to_tdp(iopt);
-
-	if (!READ_ONCE(tdp->ref))
-		return false;
-
-	scoped_guard(rwsem_read, &iopt->iova_rwsem) {
-		if (!iopt_area_iter_first(iopt, start, last))
-			return false;
-	}
-
-	guard(mutex)(&tdp->lock);
-
-	tdp->unmaps++;
-	tdp_step_aside(tdp, TDP_BY_UNMAP);
-	return true;
-}
-
-/**
- * iommufd_tdp_end_unmap() - It has been unmapped, or could not be
- * @iopt: of the IOAS
- *
- * Context: without iopt locks. May sleep.
- */
-void iommufd_tdp_end_unmap(struct io_pagetable *iopt)
-{
-	struct iommufd_tdp *tdp = to_tdp(iopt);
-
-	scoped_guard(mutex, &tdp->lock)
-		tdp->unmaps--;
-	tdp_kick(tdp);
 }

@@ -16,11 +16,9 @@
 static const char *const trigger_names[TDP_TRIGGERS] = {
 	[TDP_BY_QUIET] = "quiet",
 	[TDP_BY_MAP] = "map",
-	[TDP_BY_UNMAP] = "unmap",
-	[TDP_BY_MEMSLOT] = "memslot",
+	[TDP_BY_CONFLICT] = "conflict",
 	[TDP_BY_ATTACH] = "attach",
 	[TDP_BY_DIRTY] = "dirty",
-	[TDP_BY_NX] = "nx",
 	[TDP_BY_CLAIM] = "claim",
 	[TDP_BY_OFF] = "off",
 	[TDP_BY_FORCE] = "forced",

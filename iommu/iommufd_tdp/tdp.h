@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Automatic sharing: an IOAS that mirrors a VM's memory has its HWPT walk the
- * VM's own table for as long as it does.
+ * Automatic sharing: an IOAS that maps a VM's memory where the VM has it has its
+ * HWPT walk the VM's own table for as long as it does.
  *
  * Each IOAS has a struct iommufd_tdp, idle until a device of a VM is attached to
  * one of its HWPTs. From then on the HWPT changes between its own, private,
  * domain and a shared one, whose table is KVM's, under the devices' DMA and with
  * its id unchanged. It is shared when nothing has changed for a while; it steps
- * aside for whatever a shared table can't do, before that is done.
+ * aside for what one table can't say, before that is done: different pages for
+ * vCPUs and devices at one address, devices of two VMs.
  *
  * Lock order, outermost first; kvm->slots_lock may be held outside of all but
  * the first two:
@@ -36,12 +37,10 @@ struct tdp_share_ref;
 /**
  * enum tdp_trigger - what made an HWPT change its domain
  * @TDP_BY_QUIET: nothing has changed for a while
- * @TDP_BY_MAP: the IOAS maps what the VM does not, or otherwise
- * @TDP_BY_UNMAP: the IOAS maps less than the VM
- * @TDP_BY_MEMSLOT: a memslot goes or moves over what is mapped
+ * @TDP_BY_MAP: the IOAS maps other pages than the VM has there
+ * @TDP_BY_CONFLICT: a vCPU has touched what the VM maps otherwise by now
  * @TDP_BY_ATTACH: a device of another VM, or of none, comes; or the last one went
  * @TDP_BY_DIRTY: dirty tracking, which a shared domain does not have
- * @TDP_BY_NX: the NX huge page mitigation
  * @TDP_BY_CLAIM: user space asks for an HWPT that is the VM's table
  * @TDP_BY_OFF: an operator wants no sharing
  * @TDP_BY_FORCE: an operator wants it now
@@ -50,11 +49,9 @@ struct tdp_share_ref;
 enum tdp_trigger {
 	TDP_BY_QUIET,
 	TDP_BY_MAP,
-	TDP_BY_UNMAP,
-	TDP_BY_MEMSLOT,
+	TDP_BY_CONFLICT,
 	TDP_BY_ATTACH,
 	TDP_BY_DIRTY,
-	TDP_BY_NX,
 	TDP_BY_CLAIM,
 	TDP_BY_OFF,
 	TDP_BY_FORCE,
@@ -67,7 +64,7 @@ enum tdp_trigger {
  * @TDP_SETTLING: something has changed a moment ago
  * @TDP_NO_HWPT: no device is attached
  * @TDP_KIND: a nesting parent, or one for PASIDs, faults or an explicit share
- * @TDP_NO_MIRROR: the IOAS does not map just what the VM has
+ * @TDP_NO_MIRROR: the IOAS maps other pages than the VM has at their addresses
  * @TDP_REFUSED: KVM or the IOMMU refused
  * @TDP_FOREIGN: a device of another VM, or of none, is attached too
  * @TDP_DIRTY: dirty tracking is on
@@ -120,7 +117,6 @@ struct tdp_stats {
  * @work: looks whether to share, once things are quiet
  * @hwpt: the HWPT that is shared now, or NULL
  * @seq: number of conversions, successful or not; read without the lock
- * @unmaps: unmaps that are under way
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
@@ -138,7 +134,6 @@ struct iommufd_tdp {
 	struct delayed_work work;
 	struct iommufd_hwpt_paging *hwpt;
 	unsigned int seq;
-	unsigned int unmaps;
 	bool off;
 	enum tdp_reason reason;
 	int error;
@@ -165,9 +160,6 @@ void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
 unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt);
 bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
-bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt, unsigned long start,
-			     unsigned long last);
-void iommufd_tdp_end_unmap(struct io_pagetable *iopt);
 
 /* status.c: what an operator sees and says */
 void iommufd_tdp_module_init(void);
@@ -230,17 +222,6 @@ static inline bool iommufd_tdp_map_again(struct io_pagetable *iopt,
 }
 
 static inline void iommufd_tdp_mapped(struct io_pagetable *iopt)
-{
-}
-
-static inline bool iommufd_tdp_begin_unmap(struct io_pagetable *iopt,
-					   unsigned long start,
-					   unsigned long last)
-{
-	return false;
-}
-
-static inline void iommufd_tdp_end_unmap(struct io_pagetable *iopt)
 {
 }
 

@@ -13,11 +13,9 @@
 /* So that perf and others can tell the names from the event's format. */
 TRACE_DEFINE_ENUM(TDP_BY_QUIET);
 TRACE_DEFINE_ENUM(TDP_BY_MAP);
-TRACE_DEFINE_ENUM(TDP_BY_UNMAP);
-TRACE_DEFINE_ENUM(TDP_BY_MEMSLOT);
+TRACE_DEFINE_ENUM(TDP_BY_CONFLICT);
 TRACE_DEFINE_ENUM(TDP_BY_ATTACH);
 TRACE_DEFINE_ENUM(TDP_BY_DIRTY);
-TRACE_DEFINE_ENUM(TDP_BY_NX);
 TRACE_DEFINE_ENUM(TDP_BY_CLAIM);
 TRACE_DEFINE_ENUM(TDP_BY_OFF);
 TRACE_DEFINE_ENUM(TDP_BY_FORCE);
@@ -26,11 +24,9 @@ TRACE_DEFINE_ENUM(TDP_BY_FORCE);
 	__print_symbolic(trigger,		\
 		{ TDP_BY_QUIET,   "quiet" },	\
 		{ TDP_BY_MAP,     "map" },	\
-		{ TDP_BY_UNMAP,   "unmap" },	\
-		{ TDP_BY_MEMSLOT, "memslot" },	\
+		{ TDP_BY_CONFLICT, "conflict" },	\
 		{ TDP_BY_ATTACH,  "attach" },	\
 		{ TDP_BY_DIRTY,   "dirty" },	\
-		{ TDP_BY_NX,      "nx" },	\
 		{ TDP_BY_CLAIM,   "claim" },	\
 		{ TDP_BY_OFF,     "off" },	\
 		{ TDP_BY_FORCE,   "forced" })

@@ -14,9 +14,6 @@
 
 #include "tdp_bridge_private.h"
 
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
 static struct tdp_domain *to_tdp(struct pt_iommu *iommu_table)
 {
 	return container_of(iommu_table, struct tdp_domain, iommu);
@@ -27,17 +24,12 @@ static const struct {
 	int err;
 	const char *why;
 } map_refusals[] = {
-	{ -ENOENT, "no memslot there; add the memslot first" },
 	{ -EADDRNOTAVAIL,
 	  "its memslot maps other memory; map what the memslot maps" },
-	{ -EROFS,
-	  "its memslot is read-only; map it without IOMMU_IOAS_MAP_WRITEABLE" },
-	{ -EACCES,
-	  "one entry can't let only the guest read and write; map it readable and writeable" },
+	{ -EACCES, "a device that may not read; map it with IOMMU_IOAS_MAP_READABLE" },
 	{ -EMEDIUMTYPE,
 	  "its memslot is of guest_memfd, which takes pages back; use other memory" },
 	{ -ERANGE, "beyond the CPU's address bits; map it lower" },
-	{ -ESRCH, "the VM's process has exited" },
 	{ -EINVAL, "not aligned to pages" },
 	{ -EIO, "a flush of the IOTLB has failed; make a new HWPT" },
 };
@@ -95,14 +87,10 @@ static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	struct tdp_domain *tdp = to_tdp(iommu_table);
 	struct tdp_share *share = tdp->ref->share;
 
-	/*
-	 * The provider flushes where it flushes the CPUs, so that the gather
-	 * stays empty and the core has nothing to flush a second time.
-	 */
-	if (len && tdp->leave)
-		share->ops->unpin(share, iova, len);
-	else if (len)
-		share->ops->unmap(share, iova, len);
+	if (!len)
+		return 0;
+	share->ops->unmap(share, iova, len);
+	iommu_iotlb_gather_add_range(iotlb_gather, iova, len);
 	return len;
 }
 
@@ -134,31 +122,15 @@ static const struct pt_iommu_ops tdp_ops = {
 	.deinit = tdp_deinit,
 };
 
-static void tdp_flush(void *sink, u64 gpa, u64 last_gpa, bool tables)
+static void tdp_flush_tables(void *sink)
 {
 	struct tdp_domain *tdp = sink;
-	struct iommu_domain *domain = &tdp->iommu.domain;
-	struct iommu_iotlb_gather gather;
 
 	/* Nobody walks the table any more, and each flush takes its time to fail. */
 	if (READ_ONCE(tdp->failed))
 		return;
 
-	trace_tdp_bridge_flush(gpa, last_gpa, tables);
-
-	/*
-	 * Drivers take a gather without freed tables as a promise that only
-	 * leaves changed, and keep cached pointers to tables.
-	 */
-	if (tables) {
-		iommu_flush_iotlb_all(domain);
-		return;
-	}
-
-	iommu_iotlb_gather_init(&gather);
-	gather.start = gpa;
-	gather.end = last_gpa;
-	iommu_iotlb_sync(domain, &gather);
+	iommu_flush_iotlb_all(&tdp->iommu.domain);
 }
 
 /**
@@ -206,7 +178,7 @@ int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
 EXPORT_SYMBOL_GPL(tdp_bridge_map);
 
 static const struct tdp_sink_ops tdp_sink_ops = {
-	.flush = tdp_flush,
+	.flush_tables = tdp_flush_tables,
 };
 
 /**
@@ -382,20 +354,6 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 	return tdp_bridge_iova_to_phys_length(domain, iova, &length);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);
-
-/**
- * tdp_bridge_leave() - Whether what a domain unmaps stays mapped for the CPUs
- * @domain: a bound domain
- * @leave: only to be set while nothing is attached: the domain makes way for
- *	another one, or comes to nothing, and the guest keeps its memory
- *
- * Context: any; unmap is not called concurrently.
- */
-void tdp_bridge_leave(struct iommu_domain *domain, bool leave)
-{
-	to_tdp(iommupt_from_domain(domain))->leave = leave;
-}
-EXPORT_SYMBOL_GPL(tdp_bridge_leave);
 
 /**
  * tdp_bridge_set_failed() - Say that an IOMMU did not answer a flush

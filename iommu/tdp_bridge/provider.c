@@ -161,8 +161,7 @@ EXPORT_SYMBOL_GPL(tdp_bridge_get);
  * Nobody asked for it, so that nothing is logged.
  *
  * Context: may sleep; takes kvm->slots_lock, so no iommufd lock may be held.
- * Return: as tdp_bridge_get(), but that the NX huge page mitigation does not
- * stand in the way here, only that of tdp_bridge_bind().
+ * Return: as tdp_bridge_get().
  */
 struct tdp_share_ref *tdp_bridge_get_kvm(struct kvm *kvm)
 {
@@ -235,22 +234,6 @@ void tdp_bridge_unwatch(struct tdp_share_ref *ref, struct notifier_block *nb)
 	blocking_notifier_chain_unregister(&ref->share->events, nb);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_unwatch);
-
-/**
- * tdp_bridge_memory() - Call a function for all memory that a guest may write
- * @ref: the share
- * @fn: called with first GPA and length, bytes; something else than 0 ends it
- * @data: its last argument
- *
- * Context: may sleep; takes kvm->srcu, in which @fn is called, and mmap_lock.
- * Return: what @fn returned last, 0 without any memory.
- */
-int tdp_bridge_memory(struct tdp_share_ref *ref,
-		      int (*fn)(u64 gpa, u64 len, void *data), void *data)
-{
-	return ref->share->ops->memory(ref->share, fn, data);
-}
-EXPORT_SYMBOL_GPL(tdp_bridge_memory);
 
 /**
  * tdp_bridge_activate() - Make the VM's vCPUs walk the shared table

@@ -39,13 +39,17 @@
 /*
  * The layouts, as constants first, so that they can be asserted upon.
  */
-#define NPT_MMU_PRESENT			SHARE_NPT_IR
-#define NPT_HOST_WRITABLE		SHARE_NPT_IW
+#define NPT_SHUT			BIT_ULL(11)
+#define NPT_SHUT_WRITABLE		BIT_ULL(10)
+#define NPT_MMU_PRESENT			(SHARE_NPT_IR | NPT_SHUT)
 #define NPT_MMU_WRITABLE		SHARE_NPT_G
+/* What vCPUs may write is no business of IW, which is the device's. */
+#define NPT_HOST_WRITABLE \
+	(SHARE_NPT_IW | NPT_SHUT_WRITABLE | NPT_MMU_WRITABLE)
 #define NPT_AD_TYPE_SHIFT		56
 #define NPT_AD_TYPE			(3ULL << NPT_AD_TYPE_SHIFT)
-#define NPT_LEAF_SET			SHARE_NPT_FC
-#define NPT_TABLE_SET			SHARE_NPT_IW
+#define NPT_LEAF_SET			(SHARE_NPT_FC | NPT_SHUT)
+#define NPT_TABLE_SET			(SHARE_NPT_IR | SHARE_NPT_IW)
 #define NPT_MMIO_MASK			(BIT_ULL(51) | SHARE_NPT_P)
 #define NPT_MMIO_VALUE			NPT_MMIO_MASK
 #define NPT_GEN_LOW			GENMASK_ULL(8, 3)
@@ -53,8 +57,8 @@
 #define NPT_GEN				(NPT_GEN_LOW | NPT_GEN_HIGH)
 
 #define EPT_AD_TYPE_SHIFT		58
-#define EPT_LEAF_SET			0ULL
-#define EPT_TABLE_SET			0ULL
+#define EPT_LEAF_SET			SHARE_EPT_MMU_PRESENT
+#define EPT_TABLE_SET			SHARE_EPT_MMU_PRESENT
 #define EPT_MMIO_VALUE			(SHARE_EPT_X | SHARE_EPT_EMT)
 #define EPT_MMIO_MASK \
 	(SHARE_EPT_R | SHARE_EPT_W | SHARE_EPT_X | SHARE_EPT_EMT | \
@@ -74,6 +78,7 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 		.mmu_writable		= NPT_MMU_WRITABLE,
 		.ad_type_shift		= NPT_AD_TYPE_SHIFT,
 		.leaf_set		= NPT_LEAF_SET,
+		.leaf_writable_set	= NPT_SHUT_WRITABLE,
 		.table_set		= NPT_TABLE_SET,
 		.next_level_shift	= SHARE_NPT_NEXT_LEVEL_SHIFT,
 		.mmio_value		= NPT_MMIO_VALUE,
@@ -82,6 +87,15 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 		.gen_low_bits		= 6,
 		.gen_high_start		= 52,
 		.gen_high_bits		= 9,
+		.doors = {
+			.device		= SHARE_NPT_IR | SHARE_NPT_IW |
+					  SHARE_NPT_NEXT_LEVEL,
+			.device_open	= SHARE_NPT_IR,
+			.device_write	= SHARE_NPT_IW,
+			.device_shut	= NPT_SHUT,
+			.shut_writable	= NPT_SHUT_WRITABLE,
+			.cpu_open	= SHARE_NPT_U,
+		},
 	},
 	[MMU_SHARE_EPT_VTDSS] = {
 		.mmu_present		= SHARE_EPT_MMU_PRESENT,
@@ -89,6 +103,7 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 		.mmu_writable		= SHARE_EPT_MMU_WRITABLE,
 		.ad_type_shift		= EPT_AD_TYPE_SHIFT,
 		.leaf_set		= EPT_LEAF_SET,
+		.leaf_writable_set	= SHARE_EPT_HOST_WRITABLE,
 		.table_set		= EPT_TABLE_SET,
 		.next_level_shift	= 0,
 		.mmio_value		= EPT_MMIO_VALUE,
@@ -113,9 +128,11 @@ static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
 /*
  * NPT = AMD-Vi v1.
  *
- * A leaf's U is 0 where the guest runs with GMET.  Its bit 7 is PAT at 4K, PS
- * above.  PWT, PCD and PAT are kept 0: the
+ * A leaf's bit 7 is PAT at 4K, PS above.  PWT, PCD and PAT are kept 0: the
  * IOMMU ignores them, so the CPU alone would change its memory type.
+ *
+ * The masks are those of a leaf that is open to the device.  npt_check_leaf()
+ * has the rest.
  */
 #define NPT_LEAF_CPU \
 	(SHARE_NPT_P | SHARE_NPT_W | SHARE_NPT_U | SHARE_NPT_PWT_PCD | \
@@ -129,10 +146,9 @@ static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
 	(SHARE_NPT_PWT_PCD | SHARE_NPT_NEXT_LEVEL | SHARE_NPT_RSVD | \
 	 SHARE_NPT_ATS_U)
 #define NPT_LEAF_ONE \
-	(SHARE_NPT_P | NPT_LEAF_SET | NPT_MMU_PRESENT)
+	(SHARE_NPT_P | SHARE_NPT_FC | SHARE_NPT_IR)
 #define NPT_LEAF_KVM			(SHARE_NPT_G | NPT_WANTED)
-#define NPT_LEAF_USED \
-	(NPT_MMU_PRESENT | NPT_HOST_WRITABLE | NPT_MMU_WRITABLE)
+#define NPT_LEAF_USED			(NPT_WANTED | NPT_MMU_WRITABLE)
 
 /* A table has neither U nor FC: AMD-Vi reserves 52-60. */
 #define NPT_TABLE_RSVD			GENMASK_ULL(60, 52)
@@ -146,10 +162,9 @@ static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
 #define NPT_TABLE_ZERO \
 	(SHARE_NPT_PWT_PCD | SHARE_NPT_PS | SHARE_NPT_G | NPT_TABLE_RSVD)
 #define NPT_TABLE_ONE \
-	(SHARE_NPT_P | SHARE_NPT_W | SHARE_NPT_U | NPT_TABLE_SET | \
-	 NPT_MMU_PRESENT)
+	(SHARE_NPT_P | SHARE_NPT_W | SHARE_NPT_U | NPT_TABLE_SET)
 #define NPT_TABLE_KVM			(SHARE_NPT_D | NPT_WANTED)
-#define NPT_TABLE_USED			(NPT_MMU_PRESENT | NPT_TABLE_SET)
+#define NPT_TABLE_USED			NPT_TABLE_SET
 
 /*
  * EPT = VT-d second stage.
@@ -287,7 +302,8 @@ static_assert(SAME(SHARE_EPT_PS, _PAGE_PSE));
 	static_assert(DISJOINT(f##_##kind##_KVM & ~f##_WANTED,		\
 			       f##_##kind##_CPU | f##_##kind##_IOMMU));	\
 	static_assert(DISJOINT(f##_##kind##_KVM, f##_##kind##_CPU));	\
-	static_assert(DISJOINT(f##_##kind##_SET, f##_##kind##_ZERO | f##_##kind##_CPU))
+	static_assert(SUBSET(f##_##kind##_KVM & f##_##kind##_ONE,	\
+			     f##_##kind##_USED))
 
 CHECK_KIND(NPT, LEAF, SHARE_NPT_PS);
 CHECK_KIND(NPT, TABLE, 0);
@@ -295,17 +311,30 @@ CHECK_KIND(EPT, LEAF, SHARE_EPT_PS);
 CHECK_KIND(EPT, TABLE, 0);
 
 /* MMU-present tells every entry that maps something from all others. */
-static_assert(SUBSET(NPT_MMU_PRESENT, NPT_LEAF_ONE & NPT_TABLE_ONE));
+static_assert(SUBSET(SHARE_NPT_IR, NPT_LEAF_ONE & NPT_TABLE_ONE & NPT_MMU_PRESENT));
 static_assert(SUBSET(SHARE_EPT_MMU_PRESENT, EPT_LEAF_ONE & EPT_TABLE_ONE));
 
-/* KVM's bits are four different ones, and not the A/D type's. */
-static_assert(DISJOINT(NPT_MMU_PRESENT, NPT_HOST_WRITABLE | NPT_MMU_WRITABLE) &&
-	      DISJOINT(NPT_HOST_WRITABLE, NPT_MMU_WRITABLE) &&
-	      DISJOINT(NPT_LEAF_USED | NPT_TABLE_USED, NPT_AD_TYPE));
+/* KVM's bits are different ones, and not the A/D type's. */
+static_assert(DISJOINT(NPT_MMU_PRESENT, NPT_HOST_WRITABLE) &&
+	      DISJOINT(NPT_LEAF_USED | NPT_TABLE_USED | NPT_LEAF_SET, NPT_AD_TYPE));
 static_assert(DISJOINT(SHARE_EPT_MMU_PRESENT,
 		       SHARE_EPT_HOST_WRITABLE | SHARE_EPT_MMU_WRITABLE) &&
 	      DISJOINT(SHARE_EPT_HOST_WRITABLE, SHARE_EPT_MMU_WRITABLE) &&
 	      DISJOINT(EPT_LEAF_USED | EPT_TABLE_USED, SHARE_EPT_AD_TYPE));
+
+/*
+ * A leaf of AMD's that is shut to the device: KVM's bits are the two highest of
+ * the next level, which so is 4 or 6. No leaf is in a table of a level above 3,
+ * and the specification has a next level be below that of its table (2.2.3).
+ * Nor is any of its bits one that a CPU reads.
+ */
+static_assert(NPT_SHUT == 4ULL << SHARE_NPT_NEXT_LEVEL_SHIFT &&
+	      NPT_SHUT_WRITABLE == 2ULL << SHARE_NPT_NEXT_LEVEL_SHIFT &&
+	      PG_LEVEL_1G < 4);
+static_assert(DISJOINT(NPT_SHUT | NPT_SHUT_WRITABLE, NPT_LEAF_CPU | NPT_WANTED));
+static_assert(SUBSET(NPT_LEAF_SET, NPT_MMU_PRESENT | SHARE_NPT_FC) &&
+	      !DISJOINT(NPT_LEAF_SET, NPT_MMU_PRESENT) &&
+	      DISJOINT(NPT_LEAF_SET, NPT_WANTED));
 
 /*
  * The A/D type is 0 (SPTE_TDP_AD_ENABLED) in a shared root.  AMD-Vi even
@@ -387,7 +416,6 @@ static const char share_too_large[] =
 	"leaf at a level that has none (above 1G)";
 
 static const struct share_rule npt_leaf_rules[] = {
-	{ SHARE_NPT_NEXT_LEVEL,	"leaf with a next level (bits 9-11)" },
 	{ SHARE_NPT_FC,		"leaf without FC, i.e. without forced snoop" },
 	{ SHARE_NPT_RSVD,	"reserved bits 52-58 set" },
 	{ SHARE_NPT_ATS_U,	"ATS user bit (59) set" },
@@ -453,10 +481,7 @@ static const char *share_check_kvm_bits(enum mmu_share_format fmt,
 	return NULL;
 }
 
-/*
- * The states of spte.h's table above is_writable_pte().  With NPT the last
- * one also keeps the device from writing what the host has read-only.
- */
+/* The states of spte.h's table above is_writable_pte(). */
 static const char *share_check_writable(enum mmu_share_format fmt, u64 entry)
 {
 	const struct mmu_share_layout *l = &mmu_share_layouts[fmt];
@@ -500,8 +525,24 @@ static const char *npt_check_leaf(u64 entry, int level)
 	 * An MMIO entry whose generation reaches IR.  Bit 51 alone does not
 	 * tell it from a leaf, it may be SME's C-bit; a leaf has FC, though.
 	 */
-	if (share_is_mmio(MMU_SHARE_NPT_AMDV1, entry) && !(entry & l->leaf_set))
+	if (share_is_mmio(MMU_SHARE_NPT_AMDV1, entry) && !(entry & SHARE_NPT_FC))
 		return share_mmio_grants;
+
+	if (!(entry & SHARE_NPT_U) && (entry & (SHARE_NPT_W | l->mmu_writable)))
+		return "CPU-writable where CPUs may not read";
+
+	if (entry & SHARE_NPT_NEXT_LEVEL) {
+		if (entry & (SHARE_NPT_IR | SHARE_NPT_IW))
+			return "leaf with a next level grants the IOMMU access";
+		if ((entry & SHARE_NPT_NEXT_LEVEL & ~NPT_SHUT_WRITABLE) != NPT_SHUT)
+			return "leaf with a next level that could be one (not 4, 6)";
+		if (!(entry & SHARE_NPT_U))
+			return "leaf that is there for nobody";
+		if ((entry & l->mmu_writable) && !(entry & NPT_SHUT_WRITABLE))
+			return "MMU-writable without host-writable";
+		/* All else is as in a leaf that is open. */
+		entry = (entry & ~SHARE_NPT_NEXT_LEVEL) | SHARE_NPT_IR;
+	}
 
 	what = share_check_bits(bits, npt_leaf_rules, entry);
 	if (!what)
@@ -521,11 +562,11 @@ static const char *npt_check_table(u64 entry, int level)
 	int next = (entry & SHARE_NPT_NEXT_LEVEL) >> l->next_level_shift;
 	const char *what;
 
-	/* 0 is a leaf to AMD-Vi, as an MMIO entry with IR would be. */
-	if (!next && share_is_mmio(MMU_SHARE_NPT_AMDV1, entry))
-		return share_mmio_grants;
+	/* Bit 51 may be one of a table's address, if all else is a table's. */
 	if (next != level - 1)
-		return "next level does not match the child";
+		return share_is_mmio(MMU_SHARE_NPT_AMDV1, entry) ?
+			       share_mmio_grants :
+			       "next level does not match the child";
 
 	what = share_check_bits(bits, npt_table_rules, entry);
 	if (!what)
@@ -706,15 +747,17 @@ const char *mmu_share_check_entry(enum mmu_share_format fmt, u64 entry,
 /**
  * mmu_share_iommu_can_follow - can this entry lead an IOMMU anywhere?
  * @fmt: the format
- * @entry: the entry's value, of any level and legal or not
+ * @entry: the entry's value, legal or not
+ * @level: PG_LEVEL_* of the table that holds it
  *
  * True if the format's IOMMU would read through the entry as a table, or
- * access memory by it as a leaf, in any table that may hold it.
+ * access memory by it as a leaf.
  *
  * AMD-Vi (AMD IOMMU Specification, 2.2.3) needs PR, then IR or IW.  An entry
- * whose next level is neither 0 nor 7 leads to a table.  The permissions are
- * ANDed on the way, so that below a table without IR and IW nothing can be
- * accessed, but the walker may still fetch from it: that counts.
+ * whose next level is below that of its own table, and not 0, leads to a table;
+ * 7 is a leaf of another size; all others are invalid encodings.  The
+ * permissions are ANDed on the way, so that below a table without IR and IW
+ * nothing can be accessed, but the walker may still fetch from it: that counts.
  *
  * VT-d (Specification, 9.8) takes an entry with R or W for present.  Bit 2
  * counts only with execute requests enabled (ERE in the PASID entry), which
@@ -723,7 +766,8 @@ const char *mmu_share_check_entry(enum mmu_share_format fmt, u64 entry,
  * Context: Any.  Takes no locks.
  * Return: Whether it can.  False means that the entry is as good as absent.
  */
-bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry)
+bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry,
+				int level)
 {
 	u64 next;
 
@@ -733,8 +777,8 @@ bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry)
 			return false;
 		if (entry & (SHARE_NPT_IR | SHARE_NPT_IW))
 			return true;
-		next = entry & SHARE_NPT_NEXT_LEVEL;
-		return next && next != SHARE_NPT_NEXT_LEVEL;
+		next = (entry & SHARE_NPT_NEXT_LEVEL) >> SHARE_NPT_NEXT_LEVEL_SHIFT;
+		return next && next < level;
 	case MMU_SHARE_EPT_VTDSS:
 		return entry & (SHARE_EPT_R | SHARE_EPT_W);
 	}

@@ -40,18 +40,35 @@
  * 7      PS (leaf above 4K)           ignored                 PS
  * 8      leaf: G, has no effect in    ignored                 leaf: MMU-writable
  *        a nested table; table: MBZ
- * 9-11   available                    next level: 0 in a      child's level
- *                                     leaf, else the child's
+ * 9      available                    next level, lowest bit  table: child's level,
+ *                                                             leaf: 0
+ * 10     available                    next level              likewise; leaf that is
+ *                                                             shut: host-writable
+ * 11     available                    next level, highest bit likewise; leaf that is
+ *                                                             shut: 1, MMU-present
  * 12-51  address                      address                 address
  * 52-58  available                    reserved                0
  * 59     available                    leaf: U (ATS)           0
  * 60     available                    leaf: FC                leaf: 1
- * 61     available                    IR                      MMU-present
- * 62     available                    IW                      leaf: host-writable,
- *                                                             table: 1
+ * 61     available                    IR                      MMU-present, but in a
+ *                                                             leaf that is shut
+ * 62     available                    IW                      leaf: the device may
+ *                                                             write, table: 1
  * 63     NX                           ignored                 NX
  *
  * IR and IW are ANDed over the levels, so tables grant both.
+ *
+ * A leaf has two doors. The device's is open with a next level of 0 and IR. It
+ * is shut with IR = IW = 0 and a next level of 4 or 6, either of which is enough:
+ * nothing is granted, and a next level that is not below that of the table which
+ * holds it is an invalid level encoding, at each level that has leaves (1 to 3).
+ * The CPU's door is shut with U = 0, for nested walks are user accesses (APM
+ * vol. 2, 15.25.5); AMD-Vi ignores U. GMET gives U another meaning and is off.
+ *
+ *               U   W, MMU-writable   IR   IW              next level
+ * common        1   as KVM says       1    as the IOAS     0
+ * CPU-only      1   as KVM says       0    0               4, 6 if host-writable
+ * device-only   0   0                 1    as the IOAS     0
  */
 #define SHARE_NPT_P			BIT_ULL(0)
 #define SHARE_NPT_W			BIT_ULL(1)
@@ -125,13 +142,34 @@ enum mmu_share_format {
 };
 
 /**
+ * struct mmu_share_doors - which side finds a leaf there
+ * @device: the bits that say so to the IOMMU
+ * @device_open: their value in a leaf that the device may read
+ * @device_write: set besides where it may write too
+ * @device_shut: their value in a leaf that only vCPUs may use
+ * @shut_writable: set besides where the host page may be written
+ * @cpu_open: set in a leaf that vCPUs may use, clear where only the device may
+ */
+struct mmu_share_doors {
+	u64 device;
+	u64 device_open;
+	u64 device_write;
+	u64 device_shut;
+	u64 shut_writable;
+	u64 cpu_open;
+};
+
+/**
  * struct mmu_share_layout - where KVM's own bits go in a shareable SPTE
- * @mmu_present: set in every entry that KVM regards as shadow-present
- * @host_writable: leaf: the host page may be written
+ * @mmu_present: one of them is set in every entry that KVM regards as
+ *	shadow-present
+ * @host_writable: leaf: one of them is set if the host page may be written
  * @mmu_writable: leaf: KVM does not write-protect it for shadow paging
  * @ad_type_shift: lowest bit of the two-bit A/D type, which is 0 when shared
- * @leaf_set: set in every leaf besides what upstream sets
- * @table_set: set in every non-leaf besides what upstream sets
+ * @leaf_set: set in a vCPU's new leaf besides what upstream sets, MMU-present
+ *	included
+ * @leaf_writable_set: set in it if the host page may be written
+ * @table_set: set in every non-leaf besides what upstream sets, likewise
  * @next_level_shift: where a non-leaf holds its child's level, 0 for nowhere
  * @mmio_value: what marks a cached MMIO entry
  * @mmio_mask: the bits that @mmio_value is compared under
@@ -139,6 +177,7 @@ enum mmu_share_format {
  * @gen_low_bits: its width
  * @gen_high_start: lowest bit of the MMIO generation's high part
  * @gen_high_bits: its width
+ * @doors: which side a leaf is there for
  *
  * An MMIO entry leaves the IOMMU nothing to follow. AMD: a reserved address
  * bit faults the CPU; the IOMMU finds a leaf that grants neither read nor
@@ -152,6 +191,7 @@ struct mmu_share_layout {
 	u64 mmu_writable;
 	u8 ad_type_shift;
 	u64 leaf_set;
+	u64 leaf_writable_set;
 	u64 table_set;
 	u8 next_level_shift;
 	u64 mmio_value;
@@ -160,6 +200,7 @@ struct mmu_share_layout {
 	u8 gen_low_bits;
 	u8 gen_high_start;
 	u8 gen_high_bits;
+	struct mmu_share_doors doors;
 };
 
 /**
@@ -187,6 +228,7 @@ mmu_share_table_bits(enum mmu_share_format fmt);
 
 const char *mmu_share_check_entry(enum mmu_share_format fmt, u64 entry,
 				  int level);
-bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry);
+bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry,
+				int level);
 
 #endif /* __KVM_MMU_SHARE_FORMAT_H */

@@ -217,34 +217,43 @@ static void can_follow_leaf_and_table_only(struct kunit *test)
 	const struct entry_case *c = test->param_value;
 
 	KUNIT_EXPECT_EQ(test,
-			mmu_share_iommu_can_follow(c->fmt, mmu_share_sample(c)),
+			mmu_share_iommu_can_follow(c->fmt, mmu_share_sample(c),
+						   c->level),
 			c->kind == LEAF || c->kind == TABLE);
 }
 
-/* AMD-Vi: IR alone, IW alone, a next level without either; never without PR. */
+/*
+ * AMD-Vi: IR alone, IW alone, a next level below the table's without either; never
+ * without PR, and no next level that is not below (2.2.3).
+ */
 static void npt_can_follow_is_conservative(struct kunit *test)
 {
 	const u64 pr = 0x12345000 | BIT_ULL(0);
 	int next;
 
-	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, pr | BIT_ULL(61)));
-	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, pr | BIT_ULL(62)));
-	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(NPT, ~BIT_ULL(0)));
+	int level;
 
-	for (next = 0; next < 8; next++) {
-		u64 entry = pr | npt_next_level(next);
+	for (level = LVL_4K; level <= LVL_TOP; level++) {
+		KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, pr | BIT_ULL(61), level));
+		KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, pr | BIT_ULL(62), level));
+		KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(NPT, ~BIT_ULL(0), level));
 
-		KUNIT_EXPECT_EQ(test, mmu_share_iommu_can_follow(NPT, entry),
-				next >= 1 && next <= 6);
+		for (next = 0; next < 8; next++) {
+			u64 entry = pr | npt_next_level(next);
+
+			KUNIT_EXPECT_EQ(test, mmu_share_iommu_can_follow(NPT, entry, level),
+					next >= 1 && next < level);
+		}
 	}
 }
 
 /* VT-d: R or W, and nothing else. */
 static void ept_can_follow_is_read_or_write(struct kunit *test)
 {
-	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(0)));
-	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(1)));
-	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(EPT, ~(BIT_ULL(0) | BIT_ULL(1))));
+	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(0), LVL_4K));
+	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(1), LVL_4K));
+	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(EPT, ~(BIT_ULL(0) | BIT_ULL(1)),
+							    LVL_4K));
 }
 
 static void no_such_level_is_refused(struct kunit *test)
@@ -436,8 +445,8 @@ static void npt_stock_software_bits_are_refused(struct kunit *test)
 	/* A stock leaf, and a stock table, as KVM would build them. */
 	expect_verdict(test, NPT, 0x12345e67, LVL_4K, "without MMU-present");
 	expect_verdict(test, NPT, 0x12345827, LVL_2M, "without MMU-present");
-	/* Read-only, its next level is 4: AMD-Vi descends into a data page. */
-	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, 0x12345825));
+	/* Read-only, its next level is 4: from level 5 AMD-Vi descends into it. */
+	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, 0x12345825, LVL_TOP));
 }
 
 static void ept_stock_software_bits_are_refused(struct kunit *test)
@@ -461,7 +470,7 @@ static void absent_entries_are_nothing_to_kvm(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(absent); i++) {
 		KUNIT_EXPECT_EQ(test, absent[i] & l->mmu_present, 0ULL);
 		KUNIT_EXPECT_NE(test, absent[i] & l->mmio_mask, l->mmio_value);
-		KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(fmt, absent[i]));
+		KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(fmt, absent[i], LVL_TOP));
 	}
 }
 

@@ -252,7 +252,7 @@ static void can_follow_covers_the_walker(struct kunit *test)
 			if (!iommu_reaches(c->fmt, entry, c->level))
 				continue;
 			KUNIT_EXPECT_TRUE_MSG(test,
-					      mmu_share_iommu_can_follow(c->fmt, entry),
+					      mmu_share_iommu_can_follow(c->fmt, entry, c->level),
 					      "entry %016llx", entry);
 		}
 	}
@@ -307,7 +307,7 @@ static void npt_stock_mmio_is_followable(struct kunit *test)
 		u64 entry = mmio | stock_gen_spread(gen);
 		bool reaches = entry & (BIT_ULL(61) | BIT_ULL(62) | BIT_ULL(9));
 
-		if (mmu_share_iommu_can_follow(NPT, entry) != reaches)
+		if (mmu_share_iommu_can_follow(NPT, entry, LVL_TOP) != reaches)
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, gen, BIT_ULL(STOCK_GEN_BITS));
@@ -331,7 +331,7 @@ static void ept_stock_mmio_is_followable(struct kunit *test)
 	for (gen = 0; gen < BIT_ULL(STOCK_GEN_BITS); gen++) {
 		u64 entry = 0xfee00006ULL | stock_gen_spread(gen);
 
-		if (!mmu_share_iommu_can_follow(EPT, entry) ||
+		if (!mmu_share_iommu_can_follow(EPT, entry, LVL_4K) ||
 		    !mmu_share_check_entry(EPT, entry, LVL_4K))
 			break;
 	}
@@ -361,7 +361,7 @@ static void mmio_of_every_generation_is_safe(struct kunit *test)
 				bad += iommu_reaches(fmt, entry, level);
 				bad += cpu_decode(fmt, entry, level).walk != FAULT;
 			}
-			bad += mmu_share_iommu_can_follow(fmt, entry);
+			bad += mmu_share_iommu_can_follow(fmt, entry, LVL_TOP);
 			bad += !!(entry & l->mmu_present);
 			bad += (entry & l->mmio_mask) != l->mmio_value;
 		}
@@ -501,7 +501,7 @@ static void random_walk(struct kunit *test, enum mmu_share_format fmt, int top,
 	entry[leaf] = random_leaf(fmt, leaf, rnd);
 
 	for (level = top; level >= leaf; level--) {
-		bool follow = mmu_share_iommu_can_follow(fmt, entry[level]);
+		bool follow = mmu_share_iommu_can_follow(fmt, entry[level], level);
 
 		expect_verdict(test, fmt, entry[level], level, NULL);
 		KUNIT_EXPECT_TRUE(test, follow);

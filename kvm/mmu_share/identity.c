@@ -1,31 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whether a memslot maps the very pages that the IOMMU side wants mapped.
+ * Whether a memslot maps the very pages that the IOAS maps.
  *
- * The IOAS and the memslot are told of guest memory separately. Should they
- * differ, one entry can't serve both, and following either would hand the other
+ * The IOAS and the memslot are told of guest memory separately. Where they
+ * differ one entry can't serve both, and following either would hand the other
  * side memory that it was never given.
  */
-#include <linux/error-injection.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
-#include <linux/sched/mm.h>
 
 #include "mmu.h"
 #include "share.h"
 
-/*
- * Look @hva up in @mm without locks, as host_pfn_mapping_level() does. Returns
- * how many pages from there on one host entry maps, 0 for none, and the first of
- * them in *@pfn. *@ptep is where the entry is if it is a PTE, else NULL.
- *
- * Interrupts are off so that no page table is freed under the walk. What is
- * found may be stale on return; the caller compares it with a page that is
- * pinned, and a page that is pinned does not become another one's.
+/**
+ * struct host_run - how the host maps an address, and what follows it
+ * @pfn: the first page
+ * @npages: how many follow one another from there on in one host entry
+ * @writable: the process may write
+ * @ptep: the entry, if it is one for a single page; else NULL
  */
-static u64 host_walk(struct mm_struct *mm, unsigned long hva, bool write,
-		     kvm_pfn_t *pfn, pte_t **ptep)
+struct host_run {
+	kvm_pfn_t pfn;
+	u64 npages;
+	bool writable;
+	pte_t *ptep;
+};
+
+/* PROT_NONE and NUMA hints are present to pte_present(), but not to a CPU. */
+static bool pte_is_there(pte_t pte)
+{
+	return pte_flags(pte) & _PAGE_PRESENT;
+}
+
+/*
+ * Look @hva up without locks, as host_pfn_mapping_level() does. Interrupts are
+ * off so that no page table is freed under the walk. Returns false where the
+ * process would fault.
+ */
+static bool host_walk(struct mm_struct *mm, unsigned long hva,
+		      struct host_run *run)
 {
 	pgd_t pgd;
 	p4d_t p4d;
@@ -34,194 +48,113 @@ static u64 host_walk(struct mm_struct *mm, unsigned long hva, bool write,
 	pte_t pte;
 
 	lockdep_assert_irqs_disabled();
-	*ptep = NULL;
+	run->ptep = NULL;
 
 	pgd = READ_ONCE(*pgd_offset(mm, hva));
 	if (pgd_none(pgd))
-		return 0;
+		return false;
 
 	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
 	if (p4d_none(p4d) || !p4d_present(p4d))
-		return 0;
+		return false;
 
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		return 0;
+	if (pud_none(pud) || !(pud_flags(pud) & _PAGE_PRESENT))
+		return false;
 	if (pud_leaf(pud)) {
-		if (write && !pud_write(pud))
-			return 0;
-		*pfn = pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT);
-		return PTRS_PER_PMD * PTRS_PER_PTE -
-		       ((hva & ~PUD_MASK) >> PAGE_SHIFT);
+		u64 index = (hva & ~PUD_MASK) >> PAGE_SHIFT;
+
+		run->pfn = pud_pfn(pud) + index;
+		run->npages = PTRS_PER_PMD * PTRS_PER_PTE - index;
+		run->writable = pud_write(pud);
+		return true;
 	}
 
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return 0;
+	if (pmd_none(pmd) || !(pmd_flags(pmd) & _PAGE_PRESENT))
+		return false;
 	if (pmd_leaf(pmd)) {
-		if (write && !pmd_write(pmd))
-			return 0;
-		*pfn = pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT);
-		return PTRS_PER_PTE - ((hva & ~PMD_MASK) >> PAGE_SHIFT);
+		u64 index = (hva & ~PMD_MASK) >> PAGE_SHIFT;
+
+		run->pfn = pmd_pfn(pmd) + index;
+		run->npages = PTRS_PER_PTE - index;
+		run->writable = pmd_write(pmd);
+		return true;
 	}
 
-	*ptep = pte_offset_kernel(&pmd, hva);
-	pte = ptep_get(*ptep);
-	if (!pte_present(pte) || (write && !pte_write(pte)))
-		return 0;
-	*pfn = pte_pfn(pte);
-	return 1;
+	run->ptep = pte_offset_kernel(&pmd, hva);
+	pte = ptep_get(run->ptep);
+	if (!pte_is_there(pte))
+		return false;
+	run->pfn = pte_pfn(pte);
+	run->npages = 1;
+	run->writable = pte_write(pte);
+	return true;
 }
 
-/* How many of @npages from @hva on are the pages that @cursor has from @gfn on. */
-static u64 host_matches(struct mm_struct *mm, unsigned long hva, bool write,
-			struct mmu_share_cursor *cursor, gfn_t gfn, u64 npages)
+/* The PTEs that follow @run's in its table, as far as they are as wanted. */
+static u64 host_follow_ptes(const struct host_run *run, unsigned long hva,
+			    struct mmu_share_cursor *cursor, gfn_t gfn,
+			    u64 npages)
 {
-	u64 left, mapped, matched = 0;
-	kvm_pfn_t pfn, want;
-	pte_t *ptep;
+	kvm_pfn_t want = run->pfn;
+	u64 left, nr;
+
+	mmu_share_find_pfn(cursor, gfn, &left);
+	npages = min(npages, PTRS_PER_PTE - pte_index(hva));
+	for (nr = 1; nr < npages; nr++) {
+		pte_t pte = ptep_get(run->ptep + nr);
+
+		want = mmu_share_next_pfn(cursor, gfn + nr, want, &left);
+		if (!pte_is_there(pte) || pte_pfn(pte) != want ||
+		    !!pte_write(pte) != run->writable)
+			break;
+	}
+	return nr;
+}
+
+/**
+ * mmu_share_look() - Compare what the host maps with what the IOAS maps
+ * @kvm: the VM; its mm is held
+ * @slot: memslot that holds all of the range
+ * @gfn: first gfn
+ * @cursor: the IOAS's pages
+ * @npages: in: number of pages; out: for how many of them, from the first on,
+ *	the answer is the same
+ *
+ * Under mmu_lock, and where no invalidation is in progress, the answer stays
+ * true until KVM is told of a change, which then waits for mmu_lock; but that
+ * the host may come to allow writes without telling. Nothing is faulted in.
+ *
+ * Context: mmu_lock held.
+ * Return: what the host maps
+ */
+enum mmu_share_identity mmu_share_look(struct kvm *kvm,
+				       const struct kvm_memory_slot *slot,
+				       gfn_t gfn,
+				       struct mmu_share_cursor *cursor,
+				       u64 *npages)
+{
+	unsigned long hva = __gfn_to_hva_memslot(slot, gfn);
+	struct host_run run;
+	u64 left;
+
+	lockdep_assert_held(&kvm->mmu_lock);
 
 	guard(irqsave)();
 
-	mapped = host_walk(mm, hva, write, &pfn, &ptep);
-	want = mmu_share_find_pfn(cursor, gfn, &left);
-	if (!mapped || pfn != want)
-		return 0;
-	if (!ptep)
-		return min3(mapped, left, npages);
-
-	/* The table is there, so compare all of it. */
-	npages = min(npages, PTRS_PER_PTE - pte_index(hva));
-	for (matched = 1; matched < npages; matched++) {
-		pte_t pte = ptep_get(ptep + matched);
-
-		want = mmu_share_next_pfn(cursor, gfn + matched, want, &left);
-		if (!pte_present(pte) || (write && !pte_write(pte)) ||
-		    pte_pfn(pte) != want)
-			break;
+	if (!host_walk(kvm->mm, hva, &run)) {
+		*npages = 1;
+		return HOST_ABSENT;
 	}
-	return matched;
-}
-
-/*
- * The page at @hva is not mapped as it should be: swapped, write-protected by
- * fork or KSM, or never touched by this mm. Fault it in as the guest's own
- * access would, then look at what came.
- */
-static int host_fault(struct mm_struct *mm, unsigned long hva, bool write,
-		      kvm_pfn_t *pfn)
-{
-	struct page *page;
-	int locked = 1;
-	long got;
-
-	/* Lets go of the lock while a userfault is being handled, say. */
-	mmap_read_lock(mm);
-	got = get_user_pages_remote(mm, hva, 1, write ? FOLL_WRITE : 0, &page,
-				    &locked);
-	if (locked)
-		mmap_read_unlock(mm);
-	if (got == -ENOMEM || got == -EINTR)
-		return got;
-	if (got != 1)
-		return -EADDRNOTAVAIL;
-
-	*pfn = page_to_pfn(page);
-	put_page(page);
-	return 0;
-}
-
-/**
- * mmu_share_fault_in() - Have the host map a device's registers
- * @mm: the VM's
- * @slot: memslot of the registers
- *
- * The host maps them as they are touched. mmu_share_check_identity() must find
- * them mapped: it can't get them as pages, nor fault them in under its caller's
- * locks. While the device's memory is disabled they are not there.
- *
- * Context: mmap_lock held for read, may be dropped and taken again; may sleep.
- */
-void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot)
-{
-	unsigned long hva = slot->userspace_addr;
-	unsigned long end = hva + slot->npages * PAGE_SIZE;
-	kvm_pfn_t pfn;
-	pte_t *ptep;
-	u64 mapped;
-
-	for (; hva < end; hva += mapped * PAGE_SIZE) {
-		bool unlocked;
-
-		scoped_guard(irqsave)
-			mapped = host_walk(mm, hva, true, &pfn, &ptep);
-		if (mapped)
-			continue;
-		if (fixup_user_fault(mm, hva, FAULT_FLAG_WRITE, &unlocked))
-			return;
-		mapped = 1;
-		cond_resched();
-	}
-}
-
-/**
- * mmu_share_check_identity() - Check that a memslot maps given pages
- * @kvm: the VM
- * @slot: memslot that holds all of the range
- * @gfn: first gfn
- * @npages: number of 4 KiB pages
- * @cursor: at @gfn or before it, the pages that must be there
- * @access: what the device may do with them
- *
- * The pages are pinned by the caller's caller, so that what was identical once
- * stays the page that the guest saw, whatever the host maps there later.
- *
- * Context: kvm->srcu held; takes mmap_lock; may sleep.
- * Return: 0, -EADDRNOTAVAIL for other pages, -ESRCH when the VMM's mm is gone,
- * -ENOMEM, or -EINTR when the caller is being killed.
- */
-int mmu_share_check_identity(struct kvm *kvm,
-			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     u64 npages, struct mmu_share_cursor cursor,
-			     const struct mmu_share_access *access)
-{
-	unsigned long hva = __gfn_to_hva_memslot(slot, gfn);
-	struct mm_struct *mm = kvm->mm;
-	u64 done, step;
-	int ret = 0;
-
-	if (!mmget_not_zero(mm))
-		return -ESRCH;
-
-	for (done = 0; done < npages; done += step) {
-		unsigned long addr = hva + done * PAGE_SIZE;
-		kvm_pfn_t found;
-		u64 left;
-
-		cond_resched();
-
-		step = host_matches(mm, addr, access->write, &cursor,
-				    gfn + done, npages - done);
-		if (step)
-			continue;
-
-		/*
-		 * Registers must be mapped already: they are not got as pages,
-		 * and iommufd holds a lock for them that is inside of mmap_lock.
-		 */
-		if (access->host_mmio)
-			ret = -EADDRNOTAVAIL;
-		else
-			ret = host_fault(mm, addr, access->write, &found);
-		if (!ret &&
-		    found != mmu_share_find_pfn(&cursor, gfn + done, &left))
-			ret = -EADDRNOTAVAIL;
-		if (ret)
-			break;
-		step = 1;
+	if (run.pfn != mmu_share_find_pfn(cursor, gfn, &left)) {
+		*npages = 1;
+		return HOST_OTHER;
 	}
 
-	mmput_async(mm);
-	return ret;
+	if (run.ptep)
+		*npages = host_follow_ptes(&run, hva, cursor, gfn, *npages);
+	else
+		*npages = min3(run.npages, left, *npages);
+	return run.writable ? HOST_WRITABLE : HOST_READABLE;
 }
-ALLOW_ERROR_INJECTION(mmu_share_check_identity, ERRNO);

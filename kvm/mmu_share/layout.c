@@ -7,16 +7,19 @@
 #include <linux/moduleparam.h>
 
 #include "mmu.h"
+#include "doors.h"
 #include "share.h"
 
 bool __ro_after_init share_iommu_tdp;
 module_param(share_iommu_tdp, bool, 0444);
 MODULE_PARM_DESC(share_iommu_tdp,
 		 "Let an assigned device's IOMMU walk the VM's TDP table (default: off)");
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(share_iommu_tdp);
 
 DEFINE_STATIC_KEY_FALSE(mmu_share_key);
 
 enum mmu_share_format mmu_share_format;
+struct mmu_share_doors mmu_share_doors;
 
 /**
  * mmu_share_set_layout() - Choose where SPTEs hold KVM's own bits
@@ -45,6 +48,7 @@ void mmu_share_set_layout(void)
 	shadow_tdp_ad_mask = 3ULL << layout->ad_type_shift;
 	shadow_tdp_ad_disabled = BIT_ULL(layout->ad_type_shift);
 	shadow_leaf_mask = layout->leaf_set;
+	shadow_leaf_writable_mask = layout->leaf_writable_set;
 	shadow_nonleaf_mask = layout->table_set;
 	shadow_next_level_shift = layout->next_level_shift;
 	shadow_mmio_gen = (struct mmio_spte_gen_layout) {
@@ -53,6 +57,8 @@ void mmu_share_set_layout(void)
 		.high_start = layout->gen_high_start,
 		.high_bits = layout->gen_high_bits,
 	};
+
+	mmu_share_doors = layout->doors;
 
 	/*
 	 * AMD's MMIO value is upstream's already, a reserved address bit, and

@@ -13,6 +13,7 @@
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "mmu/tdp_iter.h"
+#include "doors.h"
 
 #ifdef CONFIG_KVM_MMU_SHARE
 
@@ -21,20 +22,32 @@ void mmu_share_exit(void);
 void mmu_share_set_layout(void);
 void mmu_share_create_debugfs(struct kvm *kvm);
 
-int mmu_share_check_nx_huge_pages(void);
 bool __mmu_share_has_root(struct kvm *kvm, union kvm_mmu_page_role role);
-void __mmu_share_spte_changed(struct kvm *kvm, struct kvm_mmu_page *sp,
-			      gfn_t gfn, u64 old_spte, u64 new_spte, int level);
+void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level);
 bool __mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte);
-void mmu_share_init_split(struct kvm_mmu_page *sp, tdp_ptep_t parent);
-bool mmu_share_take_write(struct kvm *kvm, struct tdp_iter *iter);
-bool __mmu_share_must_flush_unlinked(struct kvm *kvm);
-void __mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start, gfn_t end);
+int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
+			    const struct tdp_iter *iter);
+u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte);
+int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu);
+bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter);
+void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
-int __mmu_share_check_delete(struct kvm *kvm,
-			     const struct kvm_memory_slot *slot);
-void __mmu_share_changed(struct kvm *kvm);
+void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old);
+
+DECLARE_STATIC_KEY_FALSE(mmu_share_key);
+extern bool mmu_share_check_entries;
+extern bool share_iommu_tdp;
+
+/**
+ * mmu_share_wanted() - whether the administrator wants IOMMUs to walk TDP tables
+ *
+ * Context: any.
+ */
+static inline bool mmu_share_wanted(void)
+{
+	return share_iommu_tdp;
+}
 
 /**
  * mmu_share_active() - whether an IOMMU walks one of the VM's roots
@@ -62,40 +75,35 @@ static inline bool mmu_share_has_root(struct kvm *kvm,
 }
 
 /**
- * mmu_share_is_pinned() - whether the IOMMU side relies on a leaf SPTE
- * @sptep: a leaf SPTE of a TDP MMU table
+ * mmu_share_check_spte() - Check what is set in a shared root, if that is wanted
+ * @sp: the table
+ * @gfn: first gfn that the SPTE maps
+ * @spte: the SPTE's new value
+ * @level: level of @sp
  *
- * Context: mmu_lock held, and RCU.
+ * Context: any.
  */
-static inline bool mmu_share_is_pinned(tdp_ptep_t sptep)
+static inline void mmu_share_check_spte(const struct kvm_mmu_page *sp, gfn_t gfn,
+					u64 spte, int level)
 {
-	struct kvm_mmu_page *sp;
-
-	if (!static_branch_unlikely(&mmu_share_key))
-		return false;
-
-	sp = sptep_to_sp(rcu_dereference(sptep));
-	return is_io_shared_sp(sp) &&
-	       test_bit(spte_index(rcu_dereference(sptep)), sp->pinned_sptes);
+	if (static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp) &&
+	    READ_ONCE(mmu_share_check_entries))
+		__mmu_share_check_spte(spte, gfn, level);
 }
 
 /**
- * mmu_share_spte_changed() - gather what the IOTLB may hold of an old SPTE
- * @kvm: the VM
- * @sp: table that holds the SPTE
- * @gfn: first gfn that the SPTE maps
- * @old_spte: value before the change
- * @new_spte: value after it
- * @level: level of @sp
+ * mmu_share_is_open() - whether the IOAS maps what a leaf maps
+ * @sp: the leaf's table, or another of its root
+ * @spte: a shadow-present leaf
  *
- * Context: mmu_lock held for read or write.
+ * Such a leaf must neither vanish nor change its page but by the IOAS's unmap.
+ *
+ * Context: any.
  */
-static inline void mmu_share_spte_changed(struct kvm *kvm,
-					  struct kvm_mmu_page *sp, gfn_t gfn,
-					  u64 old_spte, u64 new_spte, int level)
+static inline bool mmu_share_is_open(const struct kvm_mmu_page *sp, u64 spte)
 {
-	if (static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp))
-		__mmu_share_spte_changed(kvm, sp, gfn, old_spte, new_spte, level);
+	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp) &&
+	       spte_is_open_to_device(spte);
 }
 
 /**
@@ -104,8 +112,8 @@ static inline void mmu_share_spte_changed(struct kvm *kvm,
  * @fault: the fault
  * @spte: SPTE at the fault's goal_level
  *
- * The pins are kept with the table, and mmu_lock held for read is not enough to
- * move them to a huge page. Only recover.c replaces tables.
+ * An IOMMU may have cached the way to the table, even if nothing in it is open
+ * to the device. Only recover.c, which may flush the IOTLB, replaces tables.
  *
  * Context: mmu_lock held for read, and RCU.
  * Return: true when @spte is such a table, and the goal a level lower now.
@@ -118,35 +126,44 @@ static inline bool mmu_share_keep_table(struct kvm_mmu_page *root,
 }
 
 /**
- * mmu_share_zap_unpinned() - zap what KVM may zap of the shared root
+ * mmu_share_check_fault() - what a vCPU's fault comes to where the IOAS maps
+ * @vcpu: the vCPU
+ * @fault: its fault
+ * @root: the vCPU's root
+ * @iter: where the walk is
+ *
+ * Context: mmu_lock held for read, and RCU.
+ * Return: RET_PF_CONTINUE when the vCPU may have the page that is there, or when
+ * the IOAS maps nothing there; RET_PF_EMULATE without a memslot; RET_PF_RETRY when
+ * the VM steps aside first; -EFAULT when it can't, -EAGAIN for a prefetch.
+ */
+static inline int mmu_share_check_fault(struct kvm_vcpu *vcpu,
+					struct kvm_page_fault *fault,
+					struct kvm_mmu_page *root,
+					const struct tdp_iter *iter)
+{
+	if (!static_branch_unlikely(&mmu_share_key) || !is_io_shared_sp(root) ||
+	    !is_shadow_present_pte(iter->old_spte) ||
+	    !is_last_spte(iter->old_spte, iter->level))
+		return RET_PF_CONTINUE;
+	return __mmu_share_check_fault(vcpu, fault, iter);
+}
+
+/**
+ * mmu_share_zap() - zap what KVM may zap of the shared root
  * @kvm: the VM
  * @start: first gfn
  * @end: gfn behind the last
  *
- * Takes the place of invalidating the root: the leaves that the IOMMU side has
- * pinned stay, all others and the MMIO SPTEs go, and TLBs are flushed.
+ * Takes the place of invalidating the root: no vCPU finds anything there
+ * afterwards, but the device finds what the IOAS maps. CPU TLBs are flushed.
  *
  * Context: mmu_lock held for write; yields.
  */
-static inline void mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start,
-					  gfn_t end)
+static inline void mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 	if (mmu_share_active(kvm))
-		__mmu_share_zap_unpinned(kvm, start, end);
-}
-
-/**
- * mmu_share_must_flush_unlinked() - whether a table can't be freed unflushed
- * @kvm: the VM
- * @sp: table from which another was unlinked
- *
- * Context: mmu_lock held for read or write.
- */
-static inline bool mmu_share_must_flush_unlinked(struct kvm *kvm,
-						 struct kvm_mmu_page *sp)
-{
-	return mmu_share_active(kvm) && is_io_shared_sp(sp) &&
-	       __mmu_share_must_flush_unlinked(kvm);
+		__mmu_share_zap(kvm, start, end);
 }
 
 /**
@@ -164,34 +181,19 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
 }
 
 /**
- * mmu_share_check_delete() - whether a memslot may be deleted or moved
+ * mmu_share_changed() - memslots have changed
  * @kvm: the VM
- * @slot: the memslot
+ * @old: memslot that is not there any more, or is elsewhere; or NULL
  *
- * Devices that share of their own accord go over to a table of their own first.
- *
- * Context: slots_lock held, the memslot is invalid to SRCU readers already;
- * takes mmu_lock for read; may sleep.
- * Return: 0, or -EBUSY while a device may use part of it.
- */
-static inline int mmu_share_check_delete(struct kvm *kvm,
-					 const struct kvm_memory_slot *slot)
-{
-	return mmu_share_active(kvm) ? __mmu_share_check_delete(kvm, slot) : 0;
-}
-
-/**
- * mmu_share_changed() - tell those who share, or could, that things have changed
- * @kvm: the VM
- *
- * Memslots, or what stood in the way of sharing.
+ * Frees the tables that are empty now, and tells those who share or could.
  *
  * Context: slots_lock held; may sleep.
  */
-static inline void mmu_share_changed(struct kvm *kvm)
+static inline void mmu_share_changed(struct kvm *kvm,
+				     const struct kvm_memory_slot *old)
 {
 	if (mmu_share_active(kvm))
-		__mmu_share_changed(kvm);
+		__mmu_share_changed(kvm, old);
 }
 
 #else /* !CONFIG_KVM_MMU_SHARE */
@@ -200,10 +202,7 @@ static inline void mmu_share_init(void) { }
 static inline void mmu_share_exit(void) { }
 static inline void mmu_share_set_layout(void) { }
 static inline void mmu_share_create_debugfs(struct kvm *kvm) { }
-static inline int mmu_share_check_nx_huge_pages(void) { return 0; }
-static inline void mmu_share_changed(struct kvm *kvm) { }
-static inline bool mmu_share_active(struct kvm *kvm) { return false; }
-static inline bool mmu_share_is_pinned(tdp_ptep_t sptep) { return false; }
+static inline bool mmu_share_wanted(void) { return false; }
 
 static inline bool mmu_share_has_root(struct kvm *kvm,
 				      union kvm_mmu_page_role role)
@@ -211,19 +210,17 @@ static inline bool mmu_share_has_root(struct kvm *kvm,
 	return false;
 }
 
-static inline void mmu_share_spte_changed(struct kvm *kvm,
-					  struct kvm_mmu_page *sp, gfn_t gfn,
-					  u64 old_spte, u64 new_spte, int level)
+static inline void mmu_share_check_spte(const struct kvm_mmu_page *sp, gfn_t gfn,
+					u64 spte, int level)
 {
 }
 
-static inline void mmu_share_zap_unpinned(struct kvm *kvm, gfn_t start,
-					  gfn_t end)
+static inline bool mmu_share_is_open(const struct kvm_mmu_page *sp, u64 spte)
 {
+	return false;
 }
 
-static inline bool mmu_share_must_flush_unlinked(struct kvm *kvm,
-						 struct kvm_mmu_page *sp)
+static inline bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter)
 {
 	return false;
 }
@@ -234,8 +231,26 @@ static inline bool mmu_share_keep_table(struct kvm_mmu_page *root,
 	return false;
 }
 
-static inline void mmu_share_init_split(struct kvm_mmu_page *sp,
-					tdp_ptep_t parent)
+static inline int mmu_share_check_fault(struct kvm_vcpu *vcpu,
+					struct kvm_page_fault *fault,
+					struct kvm_mmu_page *root,
+					const struct tdp_iter *iter)
+{
+	return RET_PF_CONTINUE;
+}
+
+static inline u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte,
+					u64 new_spte)
+{
+	return new_spte;
+}
+
+static inline int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu)
+{
+	return 1;
+}
+
+static inline void mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 }
 
@@ -244,10 +259,9 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
 {
 }
 
-static inline int mmu_share_check_delete(struct kvm *kvm,
-					 const struct kvm_memory_slot *slot)
+static inline void mmu_share_changed(struct kvm *kvm,
+				     const struct kvm_memory_slot *old)
 {
-	return 0;
 }
 
 #endif /* CONFIG_KVM_MMU_SHARE */

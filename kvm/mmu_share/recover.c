@@ -1,35 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Puts huge pages of the shared root back together after dirty logging.
+ * Replaces tables of the shared root: by huge pages, after dirty logging, and by
+ * nothing where they are empty.
  *
- * Upstream asks how the host maps the memory and lets vCPUs fault in what is
- * missing. A device does not fault, so here nothing goes missing: a table is
- * replaced only when every entry of it is a leaf and all together map what the
- * huge page will.
+ * Nobody else unlinks a table of a root that an IOMMU walks, for an IOMMU may
+ * have cached the way to it. So the way to a table is changed first, then CPU TLBs
+ * and the IOTLB are flushed, then the table's entries are frozen and it is freed:
+ * no device meets a frozen entry, and none walks freed memory. The flush of the
+ * IOTLB is why this is only done in process context, for an ioctl of the VM's.
  */
-#include <linux/bitmap.h>
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
 #include "mmu.h"
 #include "mmu/tdp_iter.h"
 #include "mmu/tdp_mmu.h"
+#include "doors.h"
 #include "share.h"
 
+/* Whether the device finds something below a table, or in it. */
+static bool table_is_open(struct kvm_mmu_page *sp)
+{
+	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++) {
+		u64 spte = READ_ONCE(sp->spt[i]);
+
+		if (!is_shadow_present_pte(spte))
+			continue;
+		if (!is_last_spte(spte, sp->role.level) ||
+		    spte_is_open_to_device(spte))
+			return true;
+	}
+	return false;
+}
+
 /*
- * The huge SPTE that may stand in for the table @sp, or 0. A table of which the
- * IOAS has only part pinned stays, or its next unmap would take too much.
+ * The huge SPTE that may stand in for a table in which something is open to the
+ * device, or 0. A device does not fault, so nothing may go missing: every entry
+ * must be a leaf, and all together map what the huge page will.
  */
-static u64 recover_make_spte(struct kvm *kvm, struct kvm_mmu_page *sp)
+static u64 make_whole_spte(struct kvm *kvm, struct kvm_mmu_page *sp)
 {
 	u64 pages = KVM_PAGES_PER_HPAGE(sp->role.level);
 	u64 volatile_bits = shadow_accessed_mask | shadow_dirty_mask |
-			    PT_WRITABLE_MASK;
+			    PT_WRITABLE_MASK | shadow_nx_mask;
 	u64 first = READ_ONCE(sp->spt[0]), gathered = 0;
 	int i;
 
-	if (!bitmap_full(sp->pinned_sptes, SPTE_ENT_PER_PAGE) ||
-	    !IS_ALIGNED(spte_to_pfn(first), pages * SPTE_ENT_PER_PAGE))
+	if (!IS_ALIGNED(spte_to_pfn(first), pages * SPTE_ENT_PER_PAGE))
 		return 0;
 
 	for (i = 0; i < SPTE_ENT_PER_PAGE; i++) {
@@ -44,11 +61,43 @@ static u64 recover_make_spte(struct kvm *kvm, struct kvm_mmu_page *sp)
 		gathered |= spte & volatile_bits;
 	}
 
-	/* Nobody logs writes any more, see the caller. */
+	/* Nobody logs writes any more, see the caller; W needs MMU-writable. */
+	if (!is_mmu_writable_spte(first))
+		gathered &= ~(u64)PT_WRITABLE_MASK;
 	return make_huge_spte(kvm, first | gathered, sp->role.level + 1);
 }
 
-/* A table that a huge page has replaced and that waits for the flush. */
+/*
+ * The same for a table that only vCPUs use: as upstream, what the host maps there
+ * decides, and vCPUs fault in what is missing.
+ */
+static u64 make_cpu_spte(struct kvm *kvm, const struct kvm_memory_slot *slot,
+			 struct kvm_mmu_page *sp)
+{
+	int level = sp->role.level + 1;
+
+	if (kvm_mmu_max_mapping_level(kvm, NULL, slot, sp->gfn) < level)
+		return 0;
+
+	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++) {
+		u64 spte = READ_ONCE(sp->spt[i]);
+
+		if (is_shadow_present_pte(spte))
+			return make_huge_spte(kvm, spte, level);
+	}
+	return 0;
+}
+
+static bool table_is_empty(struct kvm_mmu_page *sp)
+{
+	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++) {
+		if (READ_ONCE(sp->spt[i]) != SHADOW_NONPRESENT_VALUE)
+			return false;
+	}
+	return true;
+}
+
+/* A table that was replaced and waits for the flush. */
 struct unlinked {
 	tdp_ptep_t sptep;
 	gfn_t gfn;
@@ -58,11 +107,7 @@ struct unlinked {
 
 #define RECOVER_BATCH	64
 
-/*
- * Replace tables many to a flush. The way to a table is changed first, then TLBs
- * are flushed, then the table's entries are frozen and it is freed: no device
- * meets a frozen entry.
- */
+/* Tables are replaced many to a flush. */
 struct recover_batch {
 	struct unlinked tables[RECOVER_BATCH];
 	int nr;
@@ -77,8 +122,9 @@ static void recover_finish(struct kvm *kvm, struct recover_batch *batch,
 		return;
 
 	kvm_flush_remote_tlbs(kvm);
+	if (share)
+		mmu_share_flush_tables(share);
 
-	share->recovering = true;
 	for (int i = 0; i < batch->nr; i++) {
 		struct unlinked *u = &batch->tables[i];
 
@@ -86,15 +132,12 @@ static void recover_finish(struct kvm *kvm, struct recover_batch *batch,
 				    u->gfn, u->old_spte, u->new_spte, level,
 				    false);
 	}
-	share->recovering = false;
 	batch->nr = 0;
 }
 
-static void recover_table(struct kvm *kvm, struct recover_batch *batch,
+static void replace_table(struct kvm *kvm, struct recover_batch *batch,
 			  struct tdp_iter *iter, u64 spte)
 {
-	struct kvm_mmu_page *sp = sptep_to_sp(rcu_dereference(iter->sptep));
-
 	batch->tables[batch->nr++] = (struct unlinked) {
 		.sptep = iter->sptep,
 		.gfn = iter->gfn,
@@ -102,46 +145,98 @@ static void recover_table(struct kvm *kvm, struct recover_batch *batch,
 		.new_spte = spte,
 	};
 
-	__set_bit(spte_index(rcu_dereference(iter->sptep)), sp->pinned_sptes);
-	sp->pins_outdated |= spte_to_child_sp(iter->old_spte)->pins_outdated;
 	kvm_tdp_mmu_write_spte(iter->sptep, iter->old_spte, spte, iter->level);
-	mmu_share_spte_changed(kvm, sp, iter->gfn, iter->old_spte, spte,
-			       iter->level);
 
 	if (batch->nr == RECOVER_BATCH)
 		recover_finish(kvm, batch, iter->level);
 }
 
-static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
-			  const struct kvm_memory_slot *slot, int level,
-			  struct recover_batch *batch)
+/**
+ * struct recovery - what becomes of the tables of a range
+ * @slot: memslot whose huge pages are to come back; NULL: free empty tables
+ * @start: first gfn
+ * @end: gfn behind the last
+ * @level: level of the entries that are looked at
+ * @batch: tables that were replaced already
+ */
+struct recovery {
+	const struct kvm_memory_slot *slot;
+	gfn_t start;
+	gfn_t end;
+	int level;
+	struct recover_batch batch;
+};
+
+/* Whether a table is to be replaced, by *@spte. */
+static bool recover_to(struct kvm *kvm, const struct recovery *r,
+		       const struct tdp_iter *iter, u64 *spte)
 {
-	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct kvm_mmu_page *sp = spte_to_child_sp(iter->old_spte);
+
+	if (!r->slot) {
+		*spte = SHADOW_NONPRESENT_VALUE;
+		return table_is_empty(sp);
+	}
+
+	if (iter->gfn < r->start ||
+	    iter->gfn + KVM_PAGES_PER_HPAGE(r->level) > r->end ||
+	    !mmu_share_lpage_allowed(r->slot, iter->gfn, r->level))
+		return false;
+
+	*spte = table_is_open(sp) ? make_whole_spte(kvm, sp) :
+				    make_cpu_spte(kvm, r->slot, sp);
+	return *spte;
+}
+
+static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
+			  struct recovery *r)
+{
 	struct tdp_iter iter;
 
 	rcu_read_lock();
-	for_each_tdp_pte_min_level(iter, kvm, root, level, start, end) {
+	for_each_tdp_pte_min_level(iter, kvm, root, r->level, r->start, r->end) {
 		u64 spte;
 
 		/* Never yield with a batch that is not finished. */
 		if (need_resched() || rwlock_needbreak(&kvm->mmu_lock)) {
-			recover_finish(kvm, batch, level);
+			recover_finish(kvm, &r->batch, r->level);
 			if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 				continue;
 		}
 
-		if (iter.level != level || !is_shadow_present_pte(iter.old_spte) ||
-		    is_last_spte(iter.old_spte, level) || iter.gfn < start ||
-		    iter.gfn + KVM_PAGES_PER_HPAGE(level) > end ||
-		    !mmu_share_lpage_allowed(slot, iter.gfn, level))
-			continue;
-
-		spte = recover_make_spte(kvm, spte_to_child_sp(iter.old_spte));
-		if (spte)
-			recover_table(kvm, batch, &iter, spte);
+		if (iter.level == r->level &&
+		    is_shadow_present_pte(iter.old_spte) &&
+		    !is_last_spte(iter.old_spte, r->level) &&
+		    recover_to(kvm, r, &iter, &spte))
+			replace_table(kvm, &r->batch, &iter, spte);
 	}
-	recover_finish(kvm, batch, level);
+	recover_finish(kvm, &r->batch, r->level);
 	rcu_read_unlock();
+}
+
+static void recover(struct kvm *kvm, const struct kvm_memory_slot *slot,
+		    gfn_t start, gfn_t end, int max_level)
+{
+	struct kvm_mmu_page *root;
+	struct recovery *r;
+
+	/* What stays as it is does no harm, so that nothing is lost here. */
+	r = kzalloc_obj(*r, GFP_KERNEL_ACCOUNT);
+	if (!r)
+		return;
+	r->slot = slot;
+	r->start = start;
+	r->end = end;
+
+	write_lock(&kvm->mmu_lock);
+	root = mmu_share_get_root(kvm);
+	if (root) {
+		for (r->level = PG_LEVEL_2M; r->level <= max_level; r->level++)
+			recover_level(kvm, root, r);
+		kvm_tdp_mmu_put_root(kvm, root);
+	}
+	write_unlock(&kvm->mmu_lock);
+	kfree(r);
 }
 
 /**
@@ -155,25 +250,23 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot)
 {
-	struct recover_batch *batch;
-	struct kvm_mmu_page *root;
-	int level;
+	if (!slot->as_id)
+		recover(kvm, slot, slot->base_gfn,
+			slot->base_gfn + slot->npages, KVM_MAX_HUGEPAGE_LEVEL);
+}
 
-	if (slot->as_id)
-		return;
-
-	/* Small pages do no harm, so that nothing is lost for want of memory. */
-	batch = kzalloc_obj(*batch, GFP_KERNEL_ACCOUNT);
-	if (!batch)
-		return;
-
-	write_lock(&kvm->mmu_lock);
-	root = mmu_share_get_root(kvm);
-	if (root) {
-		for (level = PG_LEVEL_2M; level <= KVM_MAX_HUGEPAGE_LEVEL; level++)
-			recover_level(kvm, root, slot, level, batch);
-		kvm_tdp_mmu_put_root(kvm, root);
-	}
-	write_unlock(&kvm->mmu_lock);
-	kfree(batch);
+/**
+ * mmu_share_free_empty_tables() - Free what a memslot has left behind
+ * @kvm: the VM
+ * @slot: memslot that is gone
+ *
+ * Context: slots_lock held; takes mmu_lock for write.
+ */
+void mmu_share_free_empty_tables(struct kvm *kvm,
+				 const struct kvm_memory_slot *slot)
+{
+	if (!slot->as_id)
+		recover(kvm, NULL, slot->base_gfn,
+			slot->base_gfn + slot->npages,
+			kvm_mmu_common_tdp_role(kvm).level);
 }

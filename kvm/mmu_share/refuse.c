@@ -28,9 +28,9 @@ static const struct mmu_share_refusal refusals[MMU_SHARE_NEEDS] = {
 		-EREMOTE,
 		"KVM runs on Hyper-V, which flushes TLBs; use an ordinary HWPT",
 	},
-	[MMU_SHARE_NX_HUGE] = {
+	[MMU_SHARE_OWN_VM] = {
 		-EPERM,
-		"NX huge pages are on; if that is safe, set kvm.nx_huge_pages=off",
+		"it is another process's; use an ordinary HWPT",
 	},
 	[MMU_SHARE_LEVEL] = {
 		-ENODEV,

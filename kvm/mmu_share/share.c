@@ -20,11 +20,8 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/*
- * Why the VM's table can't be shared, as an errno. @without: needs that do not
- * count now, a bitmap of enum mmu_share_need.
- */
-static int mmu_share_refuse(struct kvm *kvm, unsigned long without, bool verbose)
+/* Why the VM's table can't be shared by the current process, as an errno. */
+static int mmu_share_refuse(struct kvm *kvm, bool verbose)
 {
 	const struct mmu_share_refusal *refusal;
 	unsigned long met = 0;
@@ -39,11 +36,11 @@ static int mmu_share_refuse(struct kvm *kvm, unsigned long without, bool verbose
 #else
 	__set_bit(MMU_SHARE_BARE_METAL, &met);
 #endif
-	__assign_bit(MMU_SHARE_NX_HUGE, &met, !is_nx_huge_page_enabled(kvm));
+	__assign_bit(MMU_SHARE_OWN_VM, &met, kvm->mm == current->mm);
 	__assign_bit(MMU_SHARE_LEVEL, &met, kvm_mmu_common_tdp_role(kvm).level);
 	__assign_bit(MMU_SHARE_ALIVE, &met, !kvm->vm_dead && !kvm->vm_bugged);
 
-	refusal = mmu_share_refusal(met | without);
+	refusal = mmu_share_refusal(met);
 	if (!refusal)
 		return 0;
 
@@ -51,33 +48,6 @@ static int mmu_share_refuse(struct kvm *kvm, unsigned long without, bool verbose
 		pr_warn_ratelimited("refused for the VM of pid %d: %s\n",
 				    kvm->userspace_pid, refusal->why);
 	return refusal->err;
-}
-
-/* Tables that IOMMUs walk, counted so that kvm.nx_huge_pages knows of them. */
-static atomic_t mmu_shares_bound;
-
-/**
- * mmu_share_check_nx_huge_pages() - whether the mitigation may be switched on
- *
- * VMs that share of their own accord do without first.
- *
- * Context: takes kvm_lock and each VM's slots_lock.
- * Return: 0, or -EBUSY while any VM's table is shared. Logged.
- */
-int mmu_share_check_nx_huge_pages(void)
-{
-	int shares;
-
-	if (atomic_read(&mmu_shares_bound))
-		mmu_share_tell_all(TDP_NX_HUGE_PAGES);
-
-	shares = atomic_read(&mmu_shares_bound);
-	if (!shares)
-		return 0;
-
-	pr_warn_ratelimited("NX huge pages stay off: %d VMs share their tables with an IOMMU; destroy these HWPTs first\n",
-			    shares);
-	return -EBUSY;
 }
 
 static struct kvm_mmu_page *mmu_share_alloc_root(struct kvm *kvm)
@@ -120,9 +90,8 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 	BLOCKING_INIT_NOTIFIER_HEAD(&share->base.events);
 	share->kvm = kvm;
 	refcount_set(&share->users, 1);
-	mutex_init(&share->populate_lock);
-	spin_lock_init(&share->flush_lock);
-	share->first = ~0ULL;
+	mutex_init(&share->map_lock);
+	spin_lock_init(&share->sink_lock);
 	kvm_get_kvm(kvm);
 	/* As the VM's file does, which may be closed while the share lives. */
 	share->vendor = kvm_vendor_module();
@@ -171,8 +140,7 @@ static struct tdp_share *mmu_share_get(struct kvm *kvm, bool verbose)
 	struct kvm_mmu_share *share;
 	int ret;
 
-	/* The mitigation may go until the share is bound, or come. */
-	ret = mmu_share_refuse(kvm, verbose ? 0 : BIT(MMU_SHARE_NX_HUGE), verbose);
+	ret = mmu_share_refuse(kvm, verbose);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -215,12 +183,19 @@ static void mmu_share_activate(struct tdp_share *handle)
 
 	write_lock(&kvm->mmu_lock);
 	share->activated = true;
+	__kvm_mmu_zap_all_fast_front_half(kvm);
 	write_unlock(&kvm->mmu_lock);
 
-	kvm_mmu_zap_all_fast(kvm);
+	__kvm_mmu_zap_all_fast_back_half(kvm);
 }
 
-static void mmu_share_put(struct tdp_share *handle)
+/**
+ * mmu_share_put() - tdp_provider_ops.put, see there
+ * @handle: the share
+ *
+ * Context: may sleep; takes slots_lock.
+ */
+void mmu_share_put(struct tdp_share *handle)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	struct module *vendor = share->vendor;
@@ -241,16 +216,52 @@ static void mmu_share_put(struct tdp_share *handle)
 	module_put(vendor);
 }
 
+/**
+ * mmu_share_flush_tables() - Have IOMMUs forget the way to unlinked tables
+ * @share: the share
+ *
+ * The lock is held throughout: whoever unbinds waits for the flush.
+ *
+ * Context: process context, mmu_lock held.
+ */
+void mmu_share_flush_tables(struct kvm_mmu_share *share)
+{
+	guard(spinlock)(&share->sink_lock);
+
+	if (!share->sink_ops)
+		return;
+	trace_mmu_share_iotlb_flush(__pa(share->root->spt));
+	share->sink_ops->flush_tables(share->sink);
+	atomic64_inc(&share->flushes);
+}
+
+/**
+ * __mmu_share_changed() - slow half of mmu_share_changed(), see there
+ * @kvm: the VM
+ * @old: memslot that is not there any more, or is elsewhere; or NULL
+ *
+ * Context: slots_lock held, which keeps the share. May sleep.
+ */
+void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old)
+{
+	struct kvm_mmu_share *share;
+
+	share = rcu_dereference_protected(kvm->arch.mmu_share,
+					  lockdep_is_held(&kvm->slots_lock));
+	if (!share)
+		return;
+	if (old)
+		mmu_share_free_empty_tables(kvm, old);
+	blocking_notifier_call_chain(&share->base.events, TDP_CHANGED, NULL);
+}
+
 static void mmu_share_unbind(struct tdp_share *handle)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 
-	/* A flush holds the lock, so that none runs past this point. */
-	scoped_guard(spinlock, &share->flush_lock) {
-		share->sink_ops = NULL;
-		share->sink = NULL;
-	}
-	atomic_dec(&mmu_shares_bound);
+	guard(spinlock)(&share->sink_lock);
+	share->sink_ops = NULL;
+	share->sink = NULL;
 }
 
 static int mmu_share_bind(struct tdp_share *handle,
@@ -258,22 +269,14 @@ static int mmu_share_bind(struct tdp_share *handle,
 			  bool asked)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	int ret = 0;
 
-	scoped_guard(spinlock, &share->flush_lock) {
-		if (share->sink_ops)
-			return -EBUSY;
-		share->sink_ops = ops;
-		share->sink = sink;
-		share->asked = asked;
-	}
-
-	/* Counted first, so that either we see the mitigation or it sees us. */
-	atomic_inc(&mmu_shares_bound);
-	ret = mmu_share_refuse(share->kvm, 0, asked);
-	if (ret)
-		mmu_share_unbind(handle);
-	return ret;
+	guard(spinlock)(&share->sink_lock);
+	if (share->sink_ops)
+		return -EBUSY;
+	share->sink_ops = ops;
+	share->sink = sink;
+	share->asked = asked;
+	return 0;
 }
 
 static void mmu_share_table(struct tdp_share *handle,
@@ -299,8 +302,6 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.table = mmu_share_table,
 	.map = mmu_share_map,
 	.unmap = mmu_share_unmap,
-	.unpin = mmu_share_unpin,
-	.memory = mmu_share_memory,
 	.iova_to_phys = mmu_share_iova_to_phys,
 };
 

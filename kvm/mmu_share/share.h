@@ -23,21 +23,20 @@
  * @users: references that the bridge holds
  * @root: the root; the TDP MMU's own reference to it belongs to the share
  * @activated: vCPUs take the root; written with mmu_lock held for write
- * @recovering: tables are being unlinked whose flush is taken care of, see
- *	recover.c; written with mmu_lock held for write
  * @rcu: defers freeing past lockless readers of kvm->arch.mmu_share
- * @populate_lock: serialises populate, protects @spare
+ * @map_lock: serialises map, protects @spare
  * @spare: a table allocated ahead of taking mmu_lock, or NULL
- * @flush_lock: protects what follows; held while the IOTLB is flushed, so that
- *	whoever finds nothing to flush knows that it has been flushed
+ * @sink_lock: protects @sink_ops and @sink; held while the IOTLB is flushed, so
+ *	that no flush runs once unbind has returned
  * @sink_ops: where flushes go, NULL without a bound domain
  * @sink: its argument
  * @asked: user space asked for the share, and is told of what it can't have
- * @first: first gfn that the IOTLB may hold stale, > @last when there is none
- * @last: last such gfn
- * @tables: tables were unlinked since the last flush
- * @pinned_pages: pinned pages of 4 KiB, written with mmu_lock held for write
- * @flushes: IOTLB flushes so far
+ * @pinned_pages: pages of 4 KiB that are open to the device; this and what
+ *	follows is written with mmu_lock held for write, but for the atomics
+ * @shut_to_cpus: leaves that were taken from the CPUs alone
+ * @opened_to_cpus: leaves that a vCPU's fault has opened again
+ * @conflicts: faults that wanted another page than the device has
+ * @flushes: flushes of the IOTLB for KVM's own sake
  */
 struct kvm_mmu_share {
 	struct tdp_share base;
@@ -46,32 +45,35 @@ struct kvm_mmu_share {
 	refcount_t users;
 	struct kvm_mmu_page *root;
 	bool activated;
-	bool recovering;
 	struct rcu_head rcu;
 
-	struct mutex populate_lock; /* serialises populate */
+	struct mutex map_lock; /* serialises map */
 	struct kvm_mmu_page *spare;
 
-	spinlock_t flush_lock; /* protects the fields down to @tables */
+	spinlock_t sink_lock; /* protects the sink */
 	const struct tdp_sink_ops *sink_ops;
 	void *sink;
 	bool asked;
-	gfn_t first;
-	gfn_t last;
-	bool tables;
 
 	u64 pinned_pages;
+	u64 shut_to_cpus;
+	atomic64_t opened_to_cpus;
+	atomic64_t conflicts;
 	atomic64_t flushes;
 };
 
 /**
- * struct mmu_share_access - what is asked for in a range
- * @write: the device may write
- * @host_mmio: the pages are a device's registers, not memory
+ * enum mmu_share_identity - what the host maps, compared with what the IOAS maps
+ * @HOST_OTHER: another page
+ * @HOST_ABSENT: nothing, or it is just changing
+ * @HOST_READABLE: the same page, but the process would fault to write it
+ * @HOST_WRITABLE: the same page
  */
-struct mmu_share_access {
-	bool write;
-	bool host_mmio;
+enum mmu_share_identity {
+	HOST_OTHER,
+	HOST_ABSENT,
+	HOST_READABLE,
+	HOST_WRITABLE,
 };
 
 /**
@@ -113,9 +115,7 @@ static inline kvm_pfn_t mmu_share_next_pfn(struct mmu_share_cursor *c, gfn_t gfn
 	return --*left ? pfn + 1 : mmu_share_find_pfn(c, gfn, left);
 }
 
-extern bool share_iommu_tdp;
 extern enum mmu_share_format mmu_share_format;
-extern bool mmu_share_check_entries;
 
 static inline struct kvm_mmu_share *to_mmu_share(struct tdp_share *share)
 {
@@ -151,40 +151,29 @@ static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
 	return !slot->arch.lpage_info[level - PG_LEVEL_2M][index].disallow_lpage;
 }
 
+/* share.c */
+void mmu_share_put(struct tdp_share *handle);
+void mmu_share_flush_tables(struct kvm_mmu_share *share);
+
 /* identity.c */
-int mmu_share_check_identity(struct kvm *kvm,
-			     const struct kvm_memory_slot *slot, gfn_t gfn,
-			     u64 npages, struct mmu_share_cursor cursor,
-			     const struct mmu_share_access *access);
+enum mmu_share_identity mmu_share_look(struct kvm *kvm,
+				       const struct kvm_memory_slot *slot,
+				       gfn_t gfn,
+				       struct mmu_share_cursor *cursor,
+				       u64 *npages);
 
-void mmu_share_fault_in(struct mm_struct *mm, const struct kvm_memory_slot *slot);
-
-/* populate.c */
+/* map.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  const struct tdp_pages *pages, unsigned int prot,
 		  size_t *mapped);
+
+/* unmap.c */
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
-void mmu_share_unpin(struct tdp_share *handle, u64 gpa, u64 len);
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
 				   size_t *len);
 
-/* events.c */
-void mmu_share_tell(struct kvm *kvm, enum tdp_event event);
-void mmu_share_tell_all(enum tdp_event event);
-int mmu_share_memory(struct tdp_share *handle,
-		     int (*fn)(u64 gpa, u64 len, void *data), void *data);
-
-/* hooks.c */
-void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level);
-void mmu_share_gather(struct kvm_mmu_share *share, gfn_t first, gfn_t last,
-		      bool tables);
-void mmu_share_flush(struct kvm_mmu_share *share);
-
-/* For whatever is set in a shared root, if share_iommu_tdp_check says so. */
-static inline void mmu_share_check_spte(u64 spte, gfn_t gfn, int level)
-{
-	if (READ_ONCE(mmu_share_check_entries))
-		__mmu_share_check_spte(spte, gfn, level);
-}
+/* recover.c */
+void mmu_share_free_empty_tables(struct kvm *kvm,
+				 const struct kvm_memory_slot *slot);
 
 #endif /* __KVM_MMU_SHARE_PRIVATE_H */

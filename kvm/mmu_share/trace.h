@@ -38,7 +38,7 @@ DEFINE_EVENT(mmu_share_lifetime, mmu_share_destroy,
 	TP_PROTO(int pid, u64 root, int levels),
 	TP_ARGS(pid, root, levels));
 
-TRACE_EVENT(mmu_share_populate,
+TRACE_EVENT(mmu_share_map,
 	TP_PROTO(u64 root, u64 gpa, u64 paddr, u64 bytes, int ret),
 	TP_ARGS(root, gpa, paddr, bytes, ret),
 
@@ -63,50 +63,69 @@ TRACE_EVENT(mmu_share_populate,
 		  __entry->ret)
 );
 
-TRACE_EVENT(mmu_share_zap,
-	TP_PROTO(u64 root, u64 gpa, u64 bytes, bool pinned),
-	TP_ARGS(root, gpa, bytes, pinned),
+DECLARE_EVENT_CLASS(mmu_share_range,
+	TP_PROTO(u64 root, u64 gpa, u64 bytes),
+	TP_ARGS(root, gpa, bytes),
 
 	TP_STRUCT__entry(
 		__field(u64,	root)
 		__field(u64,	gpa)
 		__field(u64,	bytes)
-		__field(bool,	pinned)
 	),
 
 	TP_fast_assign(
 		__entry->root = root;
 		__entry->gpa = gpa;
 		__entry->bytes = bytes;
-		__entry->pinned = pinned;
 	),
 
-	TP_printk("root 0x%llx gpa 0x%llx bytes 0x%llx %s",
-		  __entry->root, __entry->gpa, __entry->bytes,
-		  __entry->pinned ? "unpinned" : "only unpinned leaves")
+	TP_printk("root 0x%llx gpa 0x%llx bytes 0x%llx",
+		  __entry->root, __entry->gpa, __entry->bytes)
+);
+
+DEFINE_EVENT(mmu_share_range, mmu_share_unmap,
+	TP_PROTO(u64 root, u64 gpa, u64 bytes),
+	TP_ARGS(root, gpa, bytes));
+
+DEFINE_EVENT(mmu_share_range, mmu_share_zap,
+	TP_PROTO(u64 root, u64 gpa, u64 bytes),
+	TP_ARGS(root, gpa, bytes));
+
+TRACE_EVENT(mmu_share_conflict,
+	TP_PROTO(u64 root, u64 gpa, u64 cpu, u64 device),
+	TP_ARGS(root, gpa, cpu, device),
+
+	TP_STRUCT__entry(
+		__field(u64,	root)
+		__field(u64,	gpa)
+		__field(u64,	cpu)
+		__field(u64,	device)
+	),
+
+	TP_fast_assign(
+		__entry->root = root;
+		__entry->gpa = gpa;
+		__entry->cpu = cpu;
+		__entry->device = device;
+	),
+
+	TP_printk("root 0x%llx gpa 0x%llx cpu wants 0x%llx device has 0x%llx",
+		  __entry->root, __entry->gpa, __entry->cpu, __entry->device)
 );
 
 TRACE_EVENT(mmu_share_iotlb_flush,
-	TP_PROTO(u64 root, u64 gpa, u64 bytes, bool tables),
-	TP_ARGS(root, gpa, bytes, tables),
+	TP_PROTO(u64 root),
+	TP_ARGS(root),
 
 	TP_STRUCT__entry(
 		__field(u64,	root)
-		__field(u64,	gpa)
-		__field(u64,	bytes)
-		__field(bool,	tables)
 	),
 
 	TP_fast_assign(
 		__entry->root = root;
-		__entry->gpa = gpa;
-		__entry->bytes = bytes;
-		__entry->tables = tables;
 	),
 
-	TP_printk("root 0x%llx gpa 0x%llx bytes 0x%llx%s",
-		  __entry->root, __entry->gpa, __entry->bytes,
-		  __entry->tables ? " and tables" : "")
+	TP_printk("root 0x%llx", __entry->root)
 );
 
 #endif /* _TRACE_KVM_MMU_SHARE_H */

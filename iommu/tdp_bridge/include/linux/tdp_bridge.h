@@ -9,7 +9,11 @@
  * entry bits. The drivers and iommufd see a struct pt_iommu domain.
  *
  *   iommufd --map_range/unmap_range--> bridge --tdp_provider_ops--> KVM
- *   driver  <-----iotlb_sync---------- bridge <----tdp_sink_ops---- KVM
+ *   driver  <--flush_iotlb_all-------- bridge <----tdp_sink_ops---- KVM
+ *
+ * What a device finds in the table changes by map and unmap alone. So the IOTLB
+ * is flushed as for any domain, by the IOMMU core after an unmap, and KVM has it
+ * flushed only when it has unlinked a table.
  *
  * Lifetime: tdp_bridge_get() returns a counted reference to a share, which
  * holds the VM. A bound domain holds a reference of its own until it is freed.
@@ -21,10 +25,10 @@
  * Lock order, outermost first:
  *   kvm->slots_lock
  *     ioas->mutex, iopt->domains_rwsem, iopt->iova_rwsem, pages->mutex
- *       share's populate mutex
- *         kvm->srcu, mmap_lock
+ *       share's map mutex
+ *         kvm->srcu
  *           kvm->mmu_lock
- *             share's flush lock
+ *             share's sink lock
  *               the driver's domain lock
  * tdp_bridge_get() and tdp_bridge_activate() take slots_lock and must be called
  * without iommufd's locks.
@@ -46,15 +50,15 @@ struct tdp_share_ref;
 
 /**
  * enum tdp_event - what a share's watchers are told
- * @TDP_MEMSLOT_GOES: a memslot, part of which is pinned, is to be deleted or
- *	moved. Whoever can does without the share before it returns.
- * @TDP_NX_HUGE_PAGES: the NX huge page mitigation is to be switched on; likewise.
- * @TDP_CLAIMED: user space asks for an HWPT that is the VM's table; likewise.
+ * @TDP_CONFLICT: a vCPU needs another page than the device has at its gfn. Whoever
+ *	can does without the share before it returns, or returns an errno with
+ *	which KVM_RUN ends. Called in the vCPU's thread, which may be killed.
+ * @TDP_CLAIMED: user space asks for an HWPT that is the VM's table. Whoever can
+ *	does without the share before it returns.
  * @TDP_CHANGED: memslots have changed, or what stood in the way of sharing.
  */
 enum tdp_event {
-	TDP_MEMSLOT_GOES,
-	TDP_NX_HUGE_PAGES,
+	TDP_CONFLICT,
 	TDP_CLAIMED,
 	TDP_CHANGED,
 };
@@ -108,16 +112,15 @@ struct tdp_pages {
 
 /**
  * struct tdp_sink_ops - what the provider calls on the IOMMU side
- * @flush: Drop what the IOMMU and its devices cached of [@gpa, @last_gpa],
- *	bytes, inclusive. @tables: tables were unlinked, so cached pointers to
- *	them must go too. When it returns no walk that began before the call
- *	still uses what was unlinked; where an IOMMU does not answer its devices
- *	have been cut off instead. Called in atomic context, may spin for as long
- *	as the driver waits for an answer, may be called concurrently with itself
- *	and with map and unmap.
+ * @flush_tables: Drop what the IOMMU and its devices cached of the table,
+ *	pointers to lower tables included. When it returns no walk that began
+ *	before the call still uses what was unlinked; where an IOMMU does not
+ *	answer its devices have been cut off instead. Called with spinlocks held,
+ *	on behalf of an ioctl of the VM, may spin for as long as the driver waits
+ *	for an answer, may be called concurrently with map and unmap.
  */
 struct tdp_sink_ops {
-	void (*flush)(void *sink, u64 gpa, u64 last_gpa, bool tables);
+	void (*flush_tables)(void *sink);
 };
 
 /**
@@ -132,30 +135,21 @@ struct tdp_sink_ops {
  *	from a work item.
  * @activate: Make the vCPUs walk the table too, if they do not yet. May sleep,
  *	takes kvm->slots_lock.
- * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY, or the
- *	errno of what stands in the way since @get. @asked: user space wants just
- *	this, so log what is wrong and refuse what one entry can't say; else no
- *	log, and devices may write where the guest may. May sleep.
+ * @bind: Make @sink the receiver of flushes. One sink at a time: -EBUSY. @asked:
+ *	user space wants just this, so that a conflict is a vCPU's exit and not
+ *	%TDP_CONFLICT. Any context.
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
  * @table: Describe the table. Any context.
- * @map: Populate guest memory from @gpa on, page aligned, with @pages and pin
- *	it. @prot is IOMMU_READ and friends. Bytes done are added to *@mapped, also
- *	on error. May sleep. Returns 0 or: -ENOENT no memslot,
- *	-EADDRNOTAVAIL the memslot maps something else, -EROFS read-only memslot,
- *	-EACCES permissions that one entry can't give to the CPU and not to the
- *	device, or no read permission, -EMEDIUMTYPE memory that the hypervisor may
- *	take back though it is pinned, -ERANGE beyond the CPU's addresses, -ESRCH
- *	the VMM is gone, -ENOMEM.
- * @unmap: Unpin and zap [@gpa, @gpa + @len). CPU TLBs, IOTLB and device TLBs
- *	have been flushed on return. Never fails. May sleep.
- * @unpin: Unpin [@gpa, @gpa + @len) and leave to the CPUs what the host still
- *	maps there. No IOMMU may walk the table any more. Never fails. May sleep.
- * @memory: Call @fn for each range, bytes, of guest memory that the guest may
- *	write, until it returns something else than 0, and return that. Sees to it
- *	that the host has registers mapped which @map may be called with. May
- *	sleep.
- * @iova_to_phys: Physical address behind a pinned @gpa, 0 when it is not
- *	pinned. Else *@len: bytes from there to the end of the leaf. Any context,
+ * @map: Open guest memory to the device from @gpa on, page aligned, with @pages,
+ *	whether or not there is a memslot. @prot is IOMMU_READ and friends. Bytes
+ *	done are added to *@mapped, also on error. May sleep. Returns 0 or:
+ *	-EADDRNOTAVAIL the memslot maps something else, -EACCES no read permission,
+ *	-EMEDIUMTYPE memory that the hypervisor may take back though it is pinned,
+ *	-ERANGE beyond the CPU's addresses, -ENOMEM.
+ * @unmap: Shut [@gpa, @gpa + @len) to the device and leave it to the CPUs. The
+ *	caller has the IOTLB and device TLBs flushed. Never fails. May sleep.
+ * @iova_to_phys: Physical address behind a @gpa that is open to the device, 0
+ *	when it is not. Else *@len: bytes from there to the end of the leaf. Any context,
  *	no locks.
  */
 struct tdp_provider_ops {
@@ -172,9 +166,6 @@ struct tdp_provider_ops {
 		   const struct tdp_pages *pages, unsigned int prot,
 		   size_t *mapped);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
-	void (*unpin)(struct tdp_share *share, u64 gpa, u64 len);
-	int (*memory)(struct tdp_share *share,
-		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
 				    size_t *len);
 };
@@ -190,7 +181,6 @@ struct tdp_provider_ops {
  * @failed: a flush has failed and devices have been cut off; for good
  * @asked: user space asked for the share and is told in the log why it does not
  *	get what it asks for
- * @leave: what is unmapped stays mapped for the CPUs, see tdp_bridge_leave()
  *
  * The driver overlays its own domain struct with this one, as it does with
  * generic_pt's.
@@ -206,7 +196,6 @@ struct tdp_domain {
 	enum tdp_format format;
 	bool failed;
 	bool asked;
-	bool leave;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
@@ -220,12 +209,9 @@ void tdp_bridge_put(struct tdp_share_ref *ref);
 bool tdp_bridge_same_vm(struct tdp_share_ref *a, struct tdp_share_ref *b);
 void tdp_bridge_watch(struct tdp_share_ref *ref, struct notifier_block *nb);
 void tdp_bridge_unwatch(struct tdp_share_ref *ref, struct notifier_block *nb);
-int tdp_bridge_memory(struct tdp_share_ref *ref,
-		      int (*fn)(u64 gpa, u64 len, void *data), void *data);
 void tdp_bridge_activate(struct tdp_share_ref *ref);
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		    bool asked);
-void tdp_bridge_leave(struct iommu_domain *domain, bool leave);
 bool tdp_bridge_is_bound(struct iommu_domain *domain);
 int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
 		   const struct tdp_pages *pages, int prot);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two doors of a leaf SPTE in a shared root.
+ *
+ *   common       vCPUs and the device find the page there
+ *   CPU-only     a vCPU's fault has made it; the device finds nothing
+ *   device-only  the IOAS maps it; a vCPU faults and has KVM look again
+ *
+ * To open or to shut a door is to change the leaf's own bits, see format.h for
+ * which. So whether the IOAS maps a leaf, i.e. whether its page is pinned, is
+ * read from the leaf, is split and merged with it, and needs no lock to know.
+ *
+ * Invariants, all under mmu_lock:
+ *
+ * - The device's door is opened by map alone and shut by unmap alone. Nothing
+ *   that happens to the host's mapping, to memslots or to vCPUs changes what the
+ *   device finds, so that none of it needs a flush of the IOTLB.
+ * - The CPUs' door is open only where the host's mapping has that very page.
+ *   Whatever changes the host's mapping shuts it, as upstream zaps.
+ * - A leaf both doors of which are shut does not exist.
+ */
+#ifndef __KVM_MMU_SHARE_DOORS_H
+#define __KVM_MMU_SHARE_DOORS_H
+
+#include "format.h"
+#include "mmu/spte.h"
+
+extern struct mmu_share_doors mmu_share_doors;
+
+/**
+ * spte_is_open_to_device() - whether the IOAS maps what a leaf maps
+ * @spte: a shadow-present leaf of a shared root
+ *
+ * Return: true for common and device-only leaves
+ */
+static inline bool spte_is_open_to_device(u64 spte)
+{
+	const struct mmu_share_doors *doors = &mmu_share_doors;
+
+	return (spte & (doors->device & ~doors->device_write)) ==
+	       doors->device_open;
+}
+
+/**
+ * spte_is_open_to_cpus() - whether vCPUs may use a leaf
+ * @spte: a shadow-present leaf of a shared root
+ *
+ * Return: true for common and CPU-only leaves
+ */
+static inline bool spte_is_open_to_cpus(u64 spte)
+{
+	return spte & mmu_share_doors.cpu_open;
+}
+
+/**
+ * spte_open_to_device() - Open a leaf to the device
+ * @spte: a leaf
+ * @write: the device may write too
+ *
+ * Return: the leaf, all else unchanged
+ */
+static inline u64 spte_open_to_device(u64 spte, bool write)
+{
+	const struct mmu_share_doors *doors = &mmu_share_doors;
+
+	spte = (spte & ~doors->device) | doors->device_open;
+	return write ? spte | doors->device_write : spte;
+}
+
+/**
+ * spte_shut_to_device() - Leave a common leaf to the CPUs alone
+ * @spte: a leaf that is open to both
+ *
+ * Return: the leaf, all else unchanged
+ */
+static inline u64 spte_shut_to_device(u64 spte)
+{
+	const struct mmu_share_doors *doors = &mmu_share_doors;
+	bool writable = spte & shadow_mmu_writable_mask;
+
+	spte = (spte & ~doors->device) | doors->device_shut;
+	return writable ? spte | doors->shut_writable : spte;
+}
+
+/* The bits that only CPUs read, and that say what they may do. */
+static inline u64 spte_cpu_bits(void)
+{
+	return mmu_share_doors.cpu_open | PT_WRITABLE_MASK |
+	       shadow_mmu_writable_mask | shadow_nx_mask;
+}
+
+/**
+ * spte_shut_to_cpus() - Leave a common leaf to the device alone
+ * @spte: a leaf that is open to both
+ *
+ * A leaf that a CPU can't read must not be one that fast_page_fault() could
+ * make writable, so that goes too.
+ *
+ * Return: the leaf, all else unchanged
+ */
+static inline u64 spte_shut_to_cpus(u64 spte)
+{
+	return spte & ~(mmu_share_doors.cpu_open | PT_WRITABLE_MASK |
+			shadow_mmu_writable_mask);
+}
+
+#endif /* __KVM_MMU_SHARE_DOORS_H */

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs' faults at leaves that the IOAS maps.
+ *
+ * KVM has looked what the host maps at the fault's address, as for any fault. Is
+ * it the page that the leaf has, the vCPU gets it, with the rights that make_spte()
+ * gives. Is there no memslot, it is MMIO, and stays so without an MMIO SPTE, for
+ * which there is no room beside the device's page. Is it another page, the two
+ * sides want different things at one gfn: a conflict.
+ *
+ * The VM of an HWPT that shares by itself then steps aside, on the vCPU's own
+ * time: in a request, without SRCU, so that nobody waits for it who need not, and
+ * until a signal comes at the longest. Where user space asked for the share, the
+ * fault is user space's: KVM_EXIT_MEMORY_FAULT.
+ */
+#include <linux/kvm_host.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "x86.h"
+#include "doors.h"
+#include "share.h"
+#include "trace.h"
+
+/*
+ * The page at fault->gfn's part of the leaf. fault->pfn is that of the first page
+ * of the fault's goal level.
+ */
+static bool is_same_page(const struct kvm_page_fault *fault,
+			 const struct tdp_iter *iter)
+{
+	gfn_t first = fault->gfn & -KVM_PAGES_PER_HPAGE(fault->goal_level);
+
+	return fault->pfn == spte_to_pfn(iter->old_spte) + (first - iter->gfn);
+}
+
+/**
+ * __mmu_share_check_fault() - slow half of mmu_share_check_fault(), see there
+ * @vcpu: the vCPU
+ * @fault: its fault
+ * @iter: at a leaf of the shared root
+ *
+ * Context: mmu_lock held for read, and RCU.
+ * Return: RET_PF_CONTINUE, or what the fault comes to.
+ */
+int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
+			    const struct tdp_iter *iter)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(vcpu->kvm);
+
+	if (!spte_is_open_to_device(iter->old_spte))
+		return RET_PF_CONTINUE;
+
+	if (!fault->slot)
+		return RET_PF_EMULATE;
+	if (is_same_page(fault, iter))
+		return RET_PF_CONTINUE;
+
+	/* The root is retired: the vCPU is about to get another. */
+	if (!share)
+		return RET_PF_RETRY;
+	if (fault->prefetch)
+		return -EAGAIN;
+
+	atomic64_inc(&share->conflicts);
+	trace_mmu_share_conflict(__pa(share->root->spt), gfn_to_gpa(fault->gfn),
+				 PFN_PHYS(fault->pfn),
+				 PFN_PHYS(spte_to_pfn(iter->old_spte)));
+	if (READ_ONCE(share->asked)) {
+		kvm_mmu_prepare_memory_fault_exit(vcpu, fault);
+		return -EFAULT;
+	}
+	kvm_make_request(KVM_REQ_MMU_SHARE_CONFLICT, vcpu);
+	return RET_PF_RETRY;
+}
+
+/**
+ * mmu_share_keep_device() - Take from a new leaf only what concerns CPUs
+ * @kvm: the VM
+ * @old_spte: a leaf of the shared root
+ * @new_spte: what make_spte() would put there
+ *
+ * Context: mmu_lock held for read.
+ * Return: the leaf to be set
+ */
+u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte)
+{
+	u64 cpu_bits = spte_cpu_bits() | shadow_accessed_mask;
+
+	if (!spte_is_open_to_device(old_spte))
+		return new_spte;
+
+	if (!spte_is_open_to_cpus(old_spte))
+		atomic64_inc(&mmu_share_locked(kvm)->opened_to_cpus);
+	return (old_spte & ~cpu_bits) | (new_spte & cpu_bits);
+}
+
+/**
+ * mmu_share_resolve_conflict() - Have the VM step aside for a vCPU
+ * @vcpu: the vCPU, which has met a conflict
+ *
+ * Afterwards the vCPU tries again. Should another conflict have come up by then,
+ * it comes here again; KVM_RUN ends for signals in between.
+ *
+ * Context: the vCPU's thread, outside of the guest; drops SRCU. May sleep, for as
+ * long as stepping aside takes, or until a fatal signal comes.
+ * Return: 1, or a negative errno with which KVM_RUN ends: -ENOMEM when there is
+ * no memory for a table of the IOMMU's own.
+ */
+int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+	struct kvm_mmu_share *share;
+	int ret;
+
+	read_lock(&kvm->mmu_lock);
+	share = mmu_share_locked(kvm);
+	if (share && !refcount_inc_not_zero(&share->users))
+		share = NULL;
+	read_unlock(&kvm->mmu_lock);
+	if (!share)
+		return 1;
+
+	/* Memslot updates wait for readers of SRCU. */
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	ret = blocking_notifier_call_chain(&share->base.events, TDP_CONFLICT, NULL);
+	/* If this is the last reference slots_lock is taken. */
+	mmu_share_put(&share->base);
+	kvm_vcpu_srcu_read_lock(vcpu);
+
+	return notifier_to_errno(ret) ?: 1;
+}
+
+/**
+ * __mmu_share_keep_table() - slow half of mmu_share_keep_table(), see there
+ * @fault: the fault, goal_level and pfn are adjusted
+ * @spte: SPTE at goal_level
+ *
+ * Context: mmu_lock held for read, and RCU.
+ * Return: true when @spte is a table.
+ */
+bool __mmu_share_keep_table(struct kvm_page_fault *fault, u64 spte)
+{
+	int level = fault->goal_level;
+	u64 mask;
+
+	if (!is_shadow_present_pte(spte) || is_last_spte(spte, level))
+		return false;
+
+	mask = KVM_PAGES_PER_HPAGE(level) - KVM_PAGES_PER_HPAGE(level - 1);
+	fault->pfn |= fault->gfn & mask;
+	fault->goal_level--;
+	return true;
+}

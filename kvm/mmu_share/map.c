@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opens ranges of the shared root to the device on behalf of the IOAS, without a
+ * vCPU.
+ *
+ * Where the memslot maps the same pages the leaves are common. Where it does not
+ * map them yet, where there is no memslot, or where the host is just changing its
+ * mapping, they are device-only, and a vCPU's own fault finds out. Only where it
+ * maps other pages is the map refused.
+ */
+#include <linux/iommu.h>
+#include <linux/kvm_host.h>
+#include <linux/sched/mm.h>
+
+#include "mmu.h"
+#include "mmu/mmutrace.h"
+#include "mmu/page_track.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "doors.h"
+#include "share.h"
+#include "trace.h"
+
+/*
+ * One SRCU section does not go beyond a boundary of this many pages, so that a
+ * memslot update does not wait for a whole big VM. No leaf crosses it either.
+ */
+#define MAP_CHUNK_PAGES		KVM_PAGES_PER_HPAGE(KVM_MAX_HUGEPAGE_LEVEL)
+
+/**
+ * struct map_run - pages that are to be opened, all in one memslot or in none
+ * @share: the share
+ * @slot: memslot that holds them, or NULL
+ * @start: first gfn
+ * @end: gfn behind the last
+ * @cursor: the pages
+ * @write: the device may write
+ * @host_mmio: the pages are a device's registers, not memory
+ * @mm_is_gone: the VMM has exited, so that the host maps nothing
+ * @next: first gfn that is not done yet
+ * @flush: an older leaf was changed, CPU TLBs must be flushed
+ */
+struct map_run {
+	struct kvm_mmu_share *share;
+	const struct kvm_memory_slot *slot;
+	gfn_t start;
+	gfn_t end;
+	struct mmu_share_cursor cursor;
+	bool write;
+	bool host_mmio;
+	bool mm_is_gone;
+	gfn_t next;
+	bool flush;
+};
+
+/* As mmu_share_look(), but that only what is certain counts. */
+static enum mmu_share_identity look(struct map_run *m, gfn_t gfn, u64 *npages)
+{
+	struct kvm *kvm = m->share->kvm;
+
+	/* As mmu_invalidate_retry_gfn(), but for a range. */
+	if (!m->slot || m->mm_is_gone ||
+	    (kvm->mmu_invalidate_in_progress &&
+	     gfn < kvm->mmu_invalidate_range_end &&
+	     gfn + *npages > kvm->mmu_invalidate_range_start))
+		return HOST_ABSENT;
+
+	return mmu_share_look(kvm, m->slot, gfn, &m->cursor, npages);
+}
+
+/*
+ * The answer for all of a leaf: the least of what is true of its pages, as far as
+ * it makes a difference.
+ */
+static enum mmu_share_identity look_at_leaf(struct map_run *m, gfn_t gfn,
+					    int level)
+{
+	enum mmu_share_identity least = HOST_WRITABLE;
+	u64 npages, left = KVM_PAGES_PER_HPAGE(level);
+
+	for (; left; gfn += npages, left -= npages) {
+		npages = left;
+		least = min(least, look(m, gfn, &npages));
+		if (least <= HOST_ABSENT)
+			break;
+	}
+	return least;
+}
+
+/*
+ * The leaf that make_spte() would give a vCPU's write fault (or read fault, where
+ * the host or the memslot allows no more), open to the device, with Accessed and
+ * Dirty set: a device does not set them, and CPUs need not.
+ *
+ * What KVM has reason to watch, guest page tables that it shadows and writes
+ * while the dirty log is on, is write-protected for CPUs alone.
+ */
+static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
+			  kvm_pfn_t pfn, enum mmu_share_identity identity)
+{
+	struct kvm *kvm = m->share->kvm;
+	u64 spte = shadow_leaf_mask | shadow_present_mask | PT_PRESENT_MASK |
+		   shadow_accessed_mask | shadow_user_mask;
+
+	/* As in make_spte(), NX is a bit that forbids, X is one that allows. */
+	if (level == PG_LEVEL_4K || !is_nx_huge_page_enabled(kvm))
+		spte |= shadow_xs_mask | shadow_xu_mask;
+	else
+		spte |= shadow_nx_mask;
+
+	if (level > PG_LEVEL_4K)
+		spte |= PT_PAGE_SIZE_MASK;
+	if (!m->host_mmio)
+		spte |= shadow_me_value;
+	if (m->write)
+		spte |= shadow_dirty_mask;
+
+	spte = spte_open_to_device(spte, m->write);
+	if (identity == HOST_ABSENT)
+		spte = spte_shut_to_cpus(spte);
+
+	if (identity == HOST_WRITABLE && !(m->slot->flags & KVM_MEM_READONLY) &&
+	    !(kvm_page_track_write_tracking_enabled(kvm) &&
+	      mmu_try_to_unsync_pages(kvm, m->slot, gfn, false, true))) {
+		spte |= shadow_mmu_writable_mask | shadow_dirty_mask;
+		if (!kvm_slot_dirty_track_enabled(m->slot))
+			spte |= PT_WRITABLE_MASK;
+	}
+
+	return spte | (u64)pfn << PAGE_SHIFT;
+}
+
+/* Whether one leaf at @level may map all of what lies behind @gfn there. */
+static bool leaf_fits(struct map_run *m, gfn_t gfn, int level)
+{
+	u64 npages = KVM_PAGES_PER_HPAGE(level), left;
+	kvm_pfn_t pfn;
+
+	if (level == PG_LEVEL_4K)
+		return true;
+
+	if (level > KVM_MAX_HUGEPAGE_LEVEL ||
+	    gfn < m->start || gfn + npages > m->end)
+		return false;
+
+	/*
+	 * What the host maps with is of no matter: the pages are pinned, so that
+	 * contiguous ones stay contiguous.
+	 */
+	pfn = mmu_share_find_pfn(&m->cursor, gfn, &left);
+	if (left < npages || !IS_ALIGNED(pfn, npages))
+		return false;
+
+	return !m->slot || (!kvm_slot_dirty_track_enabled(m->slot) &&
+			    mmu_share_lpage_allowed(m->slot, gfn, level));
+}
+
+/*
+ * kvm_tdp_mmu_set_spte() where nothing was, which is most of what mapping does:
+ * there is no table to free and nothing to flush. The caller counts it.
+ */
+static void set_new_leaf(const struct tdp_iter *iter, tdp_ptep_t sptep,
+			 gfn_t gfn, u64 old, u64 spte)
+{
+	if (READ_ONCE(mmu_share_check_entries))
+		__mmu_share_check_spte(spte, gfn, iter->level);
+	__kvm_tdp_mmu_write_spte(sptep, spte);
+	trace_kvm_tdp_mmu_spte_changed(iter->as_id, gfn, iter->level, old, spte);
+}
+
+/*
+ * Make 4K leaves where there are none, from @iter on in its table, for as long as
+ * map_leaf() would do the same to each.
+ *
+ * Leaves @iter at the last one. Returns false when there was none.
+ */
+static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
+{
+	int index = spte_index(rcu_dereference(iter->sptep));
+	u64 bits, pfn = 0, left = 1, nr, max;
+	enum mmu_share_identity identity;
+	struct kvm *kvm = m->share->kvm;
+
+	/* KVM tracks writes by gfn. */
+	if (iter->level != PG_LEVEL_4K ||
+	    is_shadow_present_pte(iter->old_spte) ||
+	    kvm_page_track_write_tracking_enabled(kvm))
+		return false;
+
+	max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
+	identity = look(m, iter->gfn, &max);
+	if (identity == HOST_OTHER)
+		return false;
+
+	bits = make_open_spte(m, iter->gfn, PG_LEVEL_4K, 0, identity);
+	for (nr = 0; nr < max; nr++) {
+		tdp_ptep_t sptep = iter->sptep + nr;
+		u64 old = kvm_tdp_mmu_read_spte(sptep);
+
+		if (is_shadow_present_pte(old))
+			break;
+		pfn = mmu_share_next_pfn(&m->cursor, iter->gfn + nr, pfn, &left);
+		set_new_leaf(iter, sptep, iter->gfn + nr, old,
+			     bits | pfn << PAGE_SHIFT);
+	}
+
+	m->share->pinned_pages += nr;
+	kvm_update_page_stats(kvm, PG_LEVEL_4K, nr);
+
+	iter->sptep += nr - 1;
+	iter->gfn += nr - 1;
+	/* From where a walk that yields goes on. */
+	iter->next_last_level_gfn = iter->gfn;
+	m->next = iter->gfn + 1;
+	return true;
+}
+
+/* Make, or open, the leaf that @iter is at. */
+static int map_leaf(struct map_run *m, struct tdp_iter *iter)
+{
+	u64 left, spte, pfn = mmu_share_find_pfn(&m->cursor, iter->gfn, &left);
+	struct kvm *kvm = m->share->kvm;
+	enum mmu_share_identity identity;
+
+	identity = look_at_leaf(m, iter->gfn, iter->level);
+	if (identity == HOST_OTHER)
+		return -EADDRNOTAVAIL;
+
+	/* One IOAS uses the root, and never maps over what it maps. */
+	if (WARN_ON_ONCE(is_shadow_present_pte(iter->old_spte) &&
+			 spte_is_open_to_device(iter->old_spte)))
+		return -EEXIST;
+
+	/*
+	 * A vCPU's leaf for another page: the host is about to take that away.
+	 * Zap, flush, and only then install: nobody may hold both translations.
+	 */
+	if (is_shadow_present_pte(iter->old_spte) &&
+	    spte_to_pfn(iter->old_spte) != pfn) {
+		kvm_tdp_mmu_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
+		kvm_flush_remote_tlbs(kvm);
+		m->flush = false;
+		/* The setter leaves the value from before in the iterator. */
+		iter->old_spte = SHADOW_NONPRESENT_VALUE;
+	}
+
+	spte = make_open_spte(m, iter->gfn, iter->level, pfn, identity);
+	if (is_shadow_present_pte(iter->old_spte)) {
+		/* What CPUs may do has been settled by their own faults. */
+		spte &= ~spte_cpu_bits();
+		spte |= iter->old_spte & spte_cpu_bits();
+	}
+	kvm_tdp_mmu_set_spte(kvm, iter, spte);
+
+	m->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
+	m->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
+	return 0;
+}
+
+/*
+ * Walk with mmu_lock held for write, until done or until a table is needed and
+ * there is no spare one (-EAGAIN).
+ */
+static int map_walk(struct map_run *m)
+{
+	struct kvm_mmu_share *share = m->share;
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	int ret = 0;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, m->next, m->end) {
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, m->flush, false)) {
+			m->flush = false;
+			continue;
+		}
+
+		/* Tables are stepped into, not replaced, see mmu_share_keep_table(). */
+		if (is_shadow_present_pte(iter.old_spte) &&
+		    !is_last_spte(iter.old_spte, iter.level))
+			continue;
+
+		if (leaf_fits(m, iter.gfn, iter.level)) {
+			if (map_new_leaves(m, &iter))
+				continue;
+			ret = map_leaf(m, &iter);
+			if (ret)
+				break;
+			continue;
+		}
+
+		if (!share->spare) {
+			ret = -EAGAIN;
+			break;
+		}
+
+		tdp_mmu_init_child_sp(share->spare, &iter);
+		if (is_shadow_present_pte(iter.old_spte)) {
+			tdp_mmu_split_huge_page(kvm, &iter, share->spare, false);
+		} else {
+			memset64(share->spare->spt, SHADOW_NONPRESENT_VALUE,
+				 SPTE_ENT_PER_PAGE);
+			tdp_mmu_link_sp(kvm, &iter, share->spare, false);
+		}
+		share->spare = NULL;
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static int map_all(struct map_run *m)
+{
+	struct kvm_mmu_share *share = m->share;
+	struct kvm *kvm = share->kvm;
+	int ret;
+
+	do {
+		if (!share->spare) {
+			share->spare = tdp_mmu_alloc_sp_for_split();
+			if (!share->spare)
+				return -ENOMEM;
+		}
+
+		write_lock(&kvm->mmu_lock);
+		ret = map_walk(m);
+		if (m->flush) {
+			kvm_flush_remote_tlbs(kvm);
+			m->flush = false;
+		}
+		write_unlock(&kvm->mmu_lock);
+	} while (ret == -EAGAIN);
+
+	return ret;
+}
+
+/* The end of the memslot that holds @gfn, or the start of the next one. */
+static gfn_t find_slot(struct map_run *m, gfn_t gfn, gfn_t end)
+{
+	struct kvm_memslots *slots = kvm_memslots(m->share->kvm);
+	struct kvm_memslot_iter iter;
+
+	kvm_for_each_memslot_in_gfn_range(&iter, slots, gfn, end) {
+		if (iter.slot->base_gfn > gfn)
+			return iter.slot->base_gfn;
+		/* One that is on its way out maps nothing. */
+		if (!(iter.slot->flags & KVM_MEMSLOT_INVALID))
+			m->slot = iter.slot;
+		return min(end, iter.slot->base_gfn + iter.slot->npages);
+	}
+	return end;
+}
+
+/* Map what of the pages is in one memslot, or up to the next. SRCU is held. */
+static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
+		       const struct mmu_share_cursor *cursor, unsigned int prot,
+		       bool mm_is_gone, u64 *done)
+{
+	struct map_run m = {
+		.share = share,
+		.start = gfn,
+		.next = gfn,
+		.cursor = *cursor,
+		.write = prot & IOMMU_WRITE,
+		.host_mmio = prot & IOMMU_MMIO,
+		.mm_is_gone = mm_is_gone,
+	};
+	struct kvm *kvm = share->kvm;
+	int ret;
+
+	m.end = find_slot(&m, gfn, min(gfn + npages,
+				       ALIGN(gfn + 1, MAP_CHUNK_PAGES)));
+	/* A guest_memfd takes its pages back though they are pinned. */
+	if (m.slot && kvm_slot_has_gmem(m.slot))
+		return -EMEDIUMTYPE;
+
+	/* As make_spte() does, which asks kvm_track_host_mmio_mapping(). */
+	if (m.host_mmio &&
+	    cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO) &&
+	    !READ_ONCE(share->root->has_mapped_host_mmio)) {
+		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
+		kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
+	}
+
+	ret = map_all(&m);
+	*done = m.next - gfn;
+	return ret;
+}
+
+/**
+ * mmu_share_map() - tdp_provider_ops.map, see there
+ * @handle: the share
+ * @gpa: first guest physical address, bytes
+ * @pages: what to map from there on
+ * @prot: IOMMU_READ and friends
+ * @mapped: in/out, increased by the bytes that were opened to the device
+ *
+ * Context: may sleep; takes kvm->srcu and mmu_lock.
+ */
+int mmu_share_map(struct tdp_share *handle, u64 gpa,
+		  const struct tdp_pages *pages, unsigned int prot,
+		  size_t *mapped)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct mmu_share_cursor cursor = {
+		.pages = pages,
+		.base = gfn,
+		.first = gfn,
+	};
+	struct kvm *kvm = share->kvm;
+	u64 npages = 0, total = 0;
+	bool mm_is_gone;
+	int idx, ret = 0;
+
+	for (unsigned int i = 0; i < pages->nr; i++)
+		npages += pages->npfns[i];
+
+	if (gfn + npages > kvm_mmu_max_gfn() + 1)
+		return -ERANGE;
+	/* IR also tells KVM that there is a leaf. */
+	if (!(prot & IOMMU_READ))
+		return -EACCES;
+
+	guard(mutex)(&share->map_lock);
+
+	/* Keeps the host's page tables for mmu_share_look(). */
+	mm_is_gone = !mmget_not_zero(kvm->mm);
+
+	while (total < npages && !ret) {
+		u64 done = 0;
+
+		idx = srcu_read_lock(&kvm->srcu);
+		ret = map_in_slot(share, gfn + total, npages - total, &cursor,
+				  prot, mm_is_gone, &done);
+		srcu_read_unlock(&kvm->srcu, idx);
+		total += done;
+	}
+
+	if (!mm_is_gone)
+		mmput_async(kvm->mm);
+
+	*mapped += total << PAGE_SHIFT;
+	trace_mmu_share_map(__pa(share->root->spt), gpa,
+			    PFN_PHYS(pages->pfns[0]), total << PAGE_SHIFT, ret);
+	return ret;
+}
+ALLOW_ERROR_INJECTION(mmu_share_map, ERRNO);

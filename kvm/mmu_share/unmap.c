@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shuts ranges of the shared root to the device on behalf of the IOAS, and
+ * answers what the IOAS has mapped.
+ *
+ * A common leaf is left to the CPUs, for which nothing changes: no vCPU faults,
+ * and no CPU TLB is flushed. The host may take it away, as any that a vCPU's
+ * fault made. A device-only leaf goes.
+ */
+#include <linux/kvm_host.h>
+
+#include "mmu.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "doors.h"
+#include "share.h"
+#include "trace.h"
+
+static void unmap_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter)
+{
+	u64 spte = SHADOW_NONPRESENT_VALUE;
+
+	if (spte_is_open_to_cpus(iter->old_spte))
+		spte = spte_shut_to_device(iter->old_spte);
+
+	kvm_tdp_mmu_set_spte(share->kvm, iter, spte);
+	share->pinned_pages -= KVM_PAGES_PER_HPAGE(iter->level);
+}
+
+/*
+ * Walk with mmu_lock held for write. Returns -EAGAIN when a leaf that reaches
+ * beyond the range has to be split and there is no spare table.
+ */
+static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
+		      struct kvm_mmu_page **spare)
+{
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	int ret = 0;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, start, end) {
+		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
+
+		/* The caller has the IOTLB flushed before it unpins a page. */
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
+			continue;
+
+		if (!is_shadow_present_pte(iter.old_spte) ||
+		    !is_last_spte(iter.old_spte, iter.level) ||
+		    !spte_is_open_to_device(iter.old_spte))
+			continue;
+
+		if (iter.gfn >= start && iter.gfn + npages <= end) {
+			unmap_leaf(share, &iter);
+			continue;
+		}
+
+		/* Recovered huge pages may span two mappings. */
+		if (!*spare) {
+			ret = -EAGAIN;
+			break;
+		}
+		tdp_mmu_init_child_sp(*spare, &iter);
+		tdp_mmu_split_huge_page(kvm, &iter, *spare, false);
+		*spare = NULL;
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/* A table for unmap, which must not fail: beyond the VMM's limits if need be. */
+static struct kvm_mmu_page *alloc_table_nofail(void)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOFAIL;
+	struct kvm_mmu_page *sp;
+
+	sp = kmem_cache_alloc(mmu_page_header_cache, gfp);
+	sp->spt = (void *)__get_free_page(gfp);
+	return sp;
+}
+
+/**
+ * mmu_share_unmap() - tdp_provider_ops.unmap, see there
+ * @handle: the share
+ * @gpa: first guest physical address, bytes
+ * @len: length in bytes
+ *
+ * Context: may sleep; takes mmu_lock.
+ */
+void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm_mmu_page *spare = NULL;
+	struct kvm *kvm = share->kvm;
+	int ret;
+
+	do {
+		write_lock(&kvm->mmu_lock);
+		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
+				 &spare);
+		write_unlock(&kvm->mmu_lock);
+
+		/* Two tables a level are all that can be needed. */
+		if (ret == -EAGAIN)
+			spare = alloc_table_nofail();
+	} while (ret == -EAGAIN);
+
+	if (spare)
+		tdp_mmu_free_unused_sp(spare);
+	trace_mmu_share_unmap(__pa(share->root->spt), gpa, len);
+}
+
+/**
+ * mmu_share_iova_to_phys() - tdp_provider_ops.iova_to_phys, see there
+ * @handle: the share
+ * @gpa: guest physical address, bytes
+ * @len: bytes from there to the end of its leaf, if there is one
+ *
+ * Leaves that only vCPUs have are none of the IOAS's business.
+ *
+ * A frozen SPTE is in a table that a huge page has replaced: the way to it has
+ * changed already, so start again at the root.
+ *
+ * Context: any.
+ */
+phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
+				   size_t *len)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	struct kvm_mmu_page *sp;
+	u64 spte, offset;
+	int level;
+
+	guard(rcu)();
+again:
+	/* By hand: iommufd asks for each leaf that it unpins. */
+	for (sp = share->root; ; sp = spte_to_child_sp(spte)) {
+		level = sp->role.level;
+		spte = READ_ONCE(sp->spt[SPTE_INDEX(gpa, level)]);
+
+		if (is_frozen_spte(spte)) {
+			cpu_relax();
+			goto again;
+		}
+		if (!is_shadow_present_pte(spte))
+			return 0;
+		if (is_last_spte(spte, level))
+			break;
+	}
+
+	if (!spte_is_open_to_device(spte))
+		return 0;
+	offset = gpa & (KVM_HPAGE_SIZE(level) - 1);
+	*len = KVM_HPAGE_SIZE(level) - offset;
+	return PFN_PHYS(spte_to_pfn(spte)) + offset;
+}
