@@ -31,7 +31,6 @@ static const struct {
 	  "its memslot is of guest_memfd, which takes pages back; use other memory" },
 	{ -ERANGE, "beyond the CPU's address bits; map it lower" },
 	{ -EINVAL, "not aligned to pages" },
-	{ -EIO, "a flush of the IOTLB has failed; make a new HWPT" },
 };
 
 static void log_refusal(u64 gpa, int err)
@@ -48,11 +47,17 @@ static int map_pages(struct tdp_domain *tdp, u64 gpa,
 		     size_t *mapped)
 {
 	struct tdp_share *share = tdp->ref->share;
+	struct iommu_iotlb_gather gather;
 	size_t before = *mapped;
-	int ret = -EIO;
+	bool stale = false;
+	int ret;
 
-	if (!READ_ONCE(tdp->failed))
-		ret = share->ops->map(share, gpa, pages, prot, mapped);
+	ret = share->ops->map(share, gpa, pages, prot, mapped, &stale);
+	if (stale) {
+		iommu_iotlb_gather_init(&gather);
+		iommu_iotlb_gather_add_range(&gather, gpa, *mapped - before);
+		iommu_iotlb_sync(&tdp->iommu.domain, &gather);
+	}
 	if (ret && tdp->asked)
 		log_refusal(gpa + *mapped - before, ret);
 	return ret;
@@ -125,10 +130,6 @@ static const struct pt_iommu_ops tdp_ops = {
 static void tdp_flush_tables(void *sink)
 {
 	struct tdp_domain *tdp = sink;
-
-	/* Nobody walks the table any more, and each flush takes its time to fail. */
-	if (READ_ONCE(tdp->failed))
-		return;
 
 	iommu_flush_iotlb_all(&tdp->iommu.domain);
 }
@@ -354,29 +355,3 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 	return tdp_bridge_iova_to_phys_length(domain, iova, &length);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);
-
-/**
- * tdp_bridge_set_failed() - Say that an IOMMU did not answer a flush
- * @domain: a bound domain; the driver has cut its devices off, or does it next
- *
- * From then on nothing is mapped in it, and the driver attaches nothing to it.
- *
- * Context: any; the driver serialises it with its own attach.
- */
-void tdp_bridge_set_failed(struct iommu_domain *domain)
-{
-	WRITE_ONCE(to_tdp(iommupt_from_domain(domain))->failed, true);
-}
-EXPORT_SYMBOL_GPL(tdp_bridge_set_failed);
-
-/**
- * tdp_bridge_has_failed() - Whether an IOMMU did not answer a flush
- * @domain: a bound domain
- *
- * Context: any.
- */
-bool tdp_bridge_has_failed(struct iommu_domain *domain)
-{
-	return READ_ONCE(to_tdp(iommupt_from_domain(domain))->failed);
-}
-EXPORT_SYMBOL_GPL(tdp_bridge_has_failed);

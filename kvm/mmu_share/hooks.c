@@ -62,13 +62,15 @@ void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level)
  */
 bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter)
 {
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
 	u64 spte = spte_shut_to_cpus(iter->old_spte);
 
 	if (spte == iter->old_spte)
 		return false;
 
 	kvm_tdp_mmu_set_spte(kvm, iter, spte);
-	mmu_share_locked(kvm)->shut_to_cpus++;
+	if (share)
+		share->shut_to_cpus++;
 	return true;
 }
 

@@ -38,7 +38,7 @@
  * @host_mmio: the pages are a device's registers, not memory
  * @mm_is_gone: the VMM has exited, so that the host maps nothing
  * @next: first gfn that is not done yet
- * @flush: an older leaf was changed, CPU TLBs must be flushed
+ * @stale: a leaf was changed that an IOMMU may have cached
  */
 struct map_run {
 	struct kvm_mmu_share *share;
@@ -50,7 +50,7 @@ struct map_run {
 	bool host_mmio;
 	bool mm_is_gone;
 	gfn_t next;
-	bool flush;
+	bool stale;
 };
 
 /* As mmu_share_look(), but that only what is certain counts. */
@@ -239,7 +239,6 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	    spte_to_pfn(iter->old_spte) != pfn) {
 		kvm_tdp_mmu_set_spte(kvm, iter, SHADOW_NONPRESENT_VALUE);
 		kvm_flush_remote_tlbs(kvm);
-		m->flush = false;
 		/* The setter leaves the value from before in the iterator. */
 		iter->old_spte = SHADOW_NONPRESENT_VALUE;
 	}
@@ -249,6 +248,11 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 		/* What CPUs may do has been settled by their own faults. */
 		spte &= ~spte_cpu_bits();
 		spte |= iter->old_spte & spte_cpu_bits();
+		/*
+		 * To an IOMMU the leaf was present, with an invalid level. What
+		 * it keeps of such an entry is not said anywhere.
+		 */
+		m->stale = true;
 	}
 	kvm_tdp_mmu_set_spte(kvm, iter, spte);
 
@@ -270,10 +274,8 @@ static int map_walk(struct map_run *m)
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, share->root, m->next, m->end) {
-		if (kvm_tdp_mmu_cond_resched(kvm, &iter, m->flush, false)) {
-			m->flush = false;
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 			continue;
-		}
 
 		/* Tables are stepped into, not replaced, see mmu_share_keep_table(). */
 		if (is_shadow_present_pte(iter.old_spte) &&
@@ -323,10 +325,6 @@ static int map_all(struct map_run *m)
 
 		write_lock(&kvm->mmu_lock);
 		ret = map_walk(m);
-		if (m->flush) {
-			kvm_flush_remote_tlbs(kvm);
-			m->flush = false;
-		}
 		write_unlock(&kvm->mmu_lock);
 	} while (ret == -EAGAIN);
 
@@ -353,7 +351,7 @@ static gfn_t find_slot(struct map_run *m, gfn_t gfn, gfn_t end)
 /* Map what of the pages is in one memslot, or up to the next. SRCU is held. */
 static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
 		       const struct mmu_share_cursor *cursor, unsigned int prot,
-		       bool mm_is_gone, u64 *done)
+		       bool mm_is_gone, u64 *done, bool *stale)
 {
 	struct map_run m = {
 		.share = share,
@@ -383,6 +381,7 @@ static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
 
 	ret = map_all(&m);
 	*done = m.next - gfn;
+	*stale |= m.stale;
 	return ret;
 }
 
@@ -393,12 +392,13 @@ static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
  * @pages: what to map from there on
  * @prot: IOMMU_READ and friends
  * @mapped: in/out, increased by the bytes that were opened to the device
+ * @stale: out, set when an IOMMU may have cached something else there
  *
  * Context: may sleep; takes kvm->srcu and mmu_lock.
  */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  const struct tdp_pages *pages, unsigned int prot,
-		  size_t *mapped)
+		  size_t *mapped, bool *stale)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	gfn_t gfn = gpa_to_gfn(gpa);
@@ -431,7 +431,7 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 
 		idx = srcu_read_lock(&kvm->srcu);
 		ret = map_in_slot(share, gfn + total, npages - total, &cursor,
-				  prot, mm_is_gone, &done);
+				  prot, mm_is_gone, &done, stale);
 		srcu_read_unlock(&kvm->srcu, idx);
 		total += done;
 	}

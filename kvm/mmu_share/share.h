@@ -165,7 +165,7 @@ enum mmu_share_identity mmu_share_look(struct kvm *kvm,
 /* map.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  const struct tdp_pages *pages, unsigned int prot,
-		  size_t *mapped);
+		  size_t *mapped, bool *stale);
 
 /* unmap.c */
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);

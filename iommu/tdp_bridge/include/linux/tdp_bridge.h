@@ -113,11 +113,10 @@ struct tdp_pages {
 /**
  * struct tdp_sink_ops - what the provider calls on the IOMMU side
  * @flush_tables: Drop what the IOMMU and its devices cached of the table,
- *	pointers to lower tables included. When it returns no walk that began
- *	before the call still uses what was unlinked; where an IOMMU does not
- *	answer its devices have been cut off instead. Called with spinlocks held,
- *	on behalf of an ioctl of the VM, may spin for as long as the driver waits
- *	for an answer, may be called concurrently with map and unmap.
+ *	pointers to lower tables included, as for freed tables of any domain. Called
+ *	with spinlocks held, on behalf of an ioctl of the VM, may spin for as long
+ *	as the driver waits for an answer, may be called concurrently with map and
+ *	unmap.
  */
 struct tdp_sink_ops {
 	void (*flush_tables)(void *sink);
@@ -142,7 +141,8 @@ struct tdp_sink_ops {
  * @table: Describe the table. Any context.
  * @map: Open guest memory to the device from @gpa on, page aligned, with @pages,
  *	whether or not there is a memslot. @prot is IOMMU_READ and friends. Bytes
- *	done are added to *@mapped, also on error. May sleep. Returns 0 or:
+ *	done are added to *@mapped, also on error. *@stale is set when the caller
+ *	must have the IOTLB flushed. May sleep. Returns 0 or:
  *	-EADDRNOTAVAIL the memslot maps something else, -EACCES no read permission,
  *	-EMEDIUMTYPE memory that the hypervisor may take back though it is pinned,
  *	-ERANGE beyond the CPU's addresses, -ENOMEM.
@@ -164,7 +164,7 @@ struct tdp_provider_ops {
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
 	int (*map)(struct tdp_share *share, u64 gpa,
 		   const struct tdp_pages *pages, unsigned int prot,
-		   size_t *mapped);
+		   size_t *mapped, bool *stale);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
 				    size_t *len);
@@ -178,7 +178,6 @@ struct tdp_provider_ops {
  * @va_bits: what the IOMMU can walk at most
  * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
  * @format: the entry format that the IOMMU walks
- * @failed: a flush has failed and devices have been cut off; for good
  * @asked: user space asked for the share and is told in the log why it does not
  *	get what it asks for
  *
@@ -194,7 +193,6 @@ struct tdp_domain {
 	unsigned int va_bits;
 	unsigned long pgsizes;
 	enum tdp_format format;
-	bool failed;
 	bool asked;
 };
 
@@ -226,8 +224,6 @@ phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova);
 phys_addr_t tdp_bridge_iova_to_phys_length(struct iommu_domain *domain,
 					   dma_addr_t iova, size_t *length);
-void tdp_bridge_set_failed(struct iommu_domain *domain);
-bool tdp_bridge_has_failed(struct iommu_domain *domain);
 #else
 static inline struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 {
