@@ -237,6 +237,7 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_remove;
 
+	tdp_bridge_set_filled(shared);
 	iopt_table_remove_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;

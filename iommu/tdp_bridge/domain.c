@@ -52,7 +52,8 @@ static int map_pages(struct tdp_domain *tdp, u64 gpa,
 	bool stale = false;
 	int ret;
 
-	ret = share->ops->map(share, gpa, pages, prot, mapped, &stale);
+	ret = share->ops->map(share, gpa, pages, prot, !READ_ONCE(tdp->filled),
+			      mapped, &stale);
 	if (stale) {
 		iommu_iotlb_gather_init(&gather);
 		iommu_iotlb_gather_add_range(&gather, gpa, *mapped - before);
@@ -133,6 +134,23 @@ static void tdp_flush_tables(void *sink)
 
 	iommu_flush_iotlb_all(&tdp->iommu.domain);
 }
+
+/**
+ * tdp_bridge_set_filled() - Say that a domain maps all that its IOAS does
+ * @domain: a bound domain that nobody has asked for
+ *
+ * Until then a map fails where the VM has other pages, so that an IOAS that does
+ * not map the VM's memory, as that of a vIOMMU, does not share. From then on it
+ * does not: a VMM may map first and change the memslot afterwards. A map at the
+ * same time may fail by the old rule.
+ *
+ * Context: any.
+ */
+void tdp_bridge_set_filled(struct iommu_domain *domain)
+{
+	WRITE_ONCE(to_tdp(iommupt_from_domain(domain))->filled, true);
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_set_filled);
 
 /**
  * tdp_bridge_is_bound() - Whether a domain's table is a share's

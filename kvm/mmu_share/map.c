@@ -5,8 +5,10 @@
  *
  * Where the memslot maps the same pages the leaves are common. Where it does not
  * map them yet, where there is no memslot, or where the host is just changing its
- * mapping, they are device-only, and a vCPU's own fault finds out. Only where it
- * maps other pages is the map refused.
+ * mapping, they are device-only, and a vCPU's own fault finds out. Where it maps
+ * other pages the map is refused, or left to the vCPU's fault likewise.
+ *
+ * When a memslot comes over what the IOAS maps, the leaves become common.
  */
 #include <linux/iommu.h>
 #include <linux/kvm_host.h>
@@ -36,6 +38,7 @@
  * @cursor: the pages
  * @write: the device may write
  * @host_mmio: the pages are a device's registers, not memory
+ * @strict: refuse pages that are not the memslot's
  * @mm_is_gone: the VMM has exited, so that the host maps nothing
  * @next: first gfn that is not done yet
  * @stale: a leaf was changed that an IOMMU may have cached
@@ -48,6 +51,7 @@ struct map_run {
 	struct mmu_share_cursor cursor;
 	bool write;
 	bool host_mmio;
+	bool strict;
 	bool mm_is_gone;
 	gfn_t next;
 	bool stale;
@@ -88,26 +92,46 @@ static enum mmu_share_identity look_at_leaf(struct map_run *m, gfn_t gfn,
 }
 
 /*
- * The leaf that make_spte() would give a vCPU's write fault (or read fault, where
- * the host or the memslot allows no more), open to the device, with Accessed and
- * Dirty set: a device does not set them, and CPUs need not.
+ * What vCPUs may do with a leaf: as much as make_spte() would give a write fault,
+ * or a read fault where the host or the memslot allows no more.
  *
  * What KVM has reason to watch, guest page tables that it shadows and writes
  * while the dirty log is on, is write-protected for CPUs alone.
  */
+static u64 cpu_bits(const struct map_run *m, gfn_t gfn, int level,
+		    enum mmu_share_identity identity)
+{
+	struct kvm *kvm = m->share->kvm;
+	u64 bits = 0;
+
+	if (level > PG_LEVEL_4K && is_nx_huge_page_enabled(kvm))
+		bits |= shadow_nx_mask;
+	if (identity <= HOST_ABSENT)
+		return bits;
+
+	bits |= mmu_share_doors.cpu_open;
+	if (identity == HOST_READABLE || m->slot->flags & KVM_MEM_READONLY ||
+	    (kvm_page_track_write_tracking_enabled(kvm) &&
+	     mmu_try_to_unsync_pages(kvm, m->slot, gfn, false, true)))
+		return bits;
+
+	bits |= shadow_mmu_writable_mask;
+	return kvm_slot_dirty_track_enabled(m->slot) ? bits : bits | PT_WRITABLE_MASK;
+}
+
+/*
+ * A leaf that is open to the device, with Accessed and Dirty set: a device does
+ * not set them, and CPUs need not.
+ */
 static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 			  kvm_pfn_t pfn, enum mmu_share_identity identity)
 {
-	struct kvm *kvm = m->share->kvm;
 	u64 spte = shadow_leaf_mask | shadow_present_mask | PT_PRESENT_MASK |
-		   shadow_accessed_mask | shadow_user_mask;
+		   shadow_accessed_mask;
 
 	/* As in make_spte(), NX is a bit that forbids, X is one that allows. */
-	if (level == PG_LEVEL_4K || !is_nx_huge_page_enabled(kvm))
+	if (level == PG_LEVEL_4K || !is_nx_huge_page_enabled(m->share->kvm))
 		spte |= shadow_xs_mask | shadow_xu_mask;
-	else
-		spte |= shadow_nx_mask;
-
 	if (level > PG_LEVEL_4K)
 		spte |= PT_PAGE_SIZE_MASK;
 	if (!m->host_mmio)
@@ -115,19 +139,14 @@ static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 	if (m->write)
 		spte |= shadow_dirty_mask;
 
-	spte = spte_open_to_device(spte, m->write);
-	if (identity == HOST_ABSENT)
-		spte = spte_shut_to_cpus(spte);
+	return spte_open_to_device(spte, m->write) |
+	       cpu_bits(m, gfn, level, identity) | (u64)pfn << PAGE_SHIFT;
+}
 
-	if (identity == HOST_WRITABLE && !(m->slot->flags & KVM_MEM_READONLY) &&
-	    !(kvm_page_track_write_tracking_enabled(kvm) &&
-	      mmu_try_to_unsync_pages(kvm, m->slot, gfn, false, true))) {
-		spte |= shadow_mmu_writable_mask | shadow_dirty_mask;
-		if (!kvm_slot_dirty_track_enabled(m->slot))
-			spte |= PT_WRITABLE_MASK;
-	}
-
-	return spte | (u64)pfn << PAGE_SHIFT;
+static bool is_device_only(u64 spte, int level)
+{
+	return is_shadow_present_pte(spte) && is_last_spte(spte, level) &&
+	       spte_is_open_to_device(spte) && !spte_is_open_to_cpus(spte);
 }
 
 /* Whether one leaf at @level may map all of what lies behind @gfn there. */
@@ -189,8 +208,11 @@ static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 
 	max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
 	identity = look(m, iter->gfn, &max);
-	if (identity == HOST_OTHER)
-		return false;
+	if (identity == HOST_OTHER) {
+		if (m->strict)
+			return false;
+		identity = HOST_ABSENT;
+	}
 
 	bits = make_open_spte(m, iter->gfn, PG_LEVEL_4K, 0, identity);
 	for (nr = 0; nr < max; nr++) {
@@ -223,8 +245,11 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	enum mmu_share_identity identity;
 
 	identity = look_at_leaf(m, iter->gfn, iter->level);
-	if (identity == HOST_OTHER)
-		return -EADDRNOTAVAIL;
+	if (identity == HOST_OTHER) {
+		if (m->strict)
+			return -EADDRNOTAVAIL;
+		identity = HOST_ABSENT;
+	}
 
 	/* One IOAS uses the root, and never maps over what it maps. */
 	if (WARN_ON_ONCE(is_shadow_present_pte(iter->old_spte) &&
@@ -232,8 +257,8 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 		return -EEXIST;
 
 	/*
-	 * A vCPU's leaf for another page: the host is about to take that away.
-	 * Zap, flush, and only then install: nobody may hold both translations.
+	 * A vCPU's leaf for another page. Zap, flush, and only then install:
+	 * nobody may hold both translations.
 	 */
 	if (is_shadow_present_pte(iter->old_spte) &&
 	    spte_to_pfn(iter->old_spte) != pfn) {
@@ -348,41 +373,28 @@ static gfn_t find_slot(struct map_run *m, gfn_t gfn, gfn_t end)
 	return end;
 }
 
-/* Map what of the pages is in one memslot, or up to the next. SRCU is held. */
-static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
-		       const struct mmu_share_cursor *cursor, unsigned int prot,
-		       bool mm_is_gone, u64 *done, bool *stale)
+/* Map from @m->start on what is in one memslot, or up to the next. SRCU is held. */
+static int map_in_slot(struct map_run *m, gfn_t end)
 {
-	struct map_run m = {
-		.share = share,
-		.start = gfn,
-		.next = gfn,
-		.cursor = *cursor,
-		.write = prot & IOMMU_WRITE,
-		.host_mmio = prot & IOMMU_MMIO,
-		.mm_is_gone = mm_is_gone,
-	};
-	struct kvm *kvm = share->kvm;
-	int ret;
+	struct kvm *kvm = m->share->kvm;
 
-	m.end = find_slot(&m, gfn, min(gfn + npages,
-				       ALIGN(gfn + 1, MAP_CHUNK_PAGES)));
+	m->next = m->start;
+	m->slot = NULL;
+	m->end = find_slot(m, m->start,
+			   min(end, ALIGN(m->start + 1, MAP_CHUNK_PAGES)));
 	/* A guest_memfd takes its pages back though they are pinned. */
-	if (m.slot && kvm_slot_has_gmem(m.slot))
+	if (m->slot && kvm_slot_has_gmem(m->slot))
 		return -EMEDIUMTYPE;
 
 	/* As make_spte() does, which asks kvm_track_host_mmio_mapping(). */
-	if (m.host_mmio &&
+	if (m->host_mmio &&
 	    cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO) &&
-	    !READ_ONCE(share->root->has_mapped_host_mmio)) {
-		WRITE_ONCE(share->root->has_mapped_host_mmio, true);
+	    !READ_ONCE(m->share->root->has_mapped_host_mmio)) {
+		WRITE_ONCE(m->share->root->has_mapped_host_mmio, true);
 		kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
 	}
 
-	ret = map_all(&m);
-	*done = m.next - gfn;
-	*stale |= m.stale;
-	return ret;
+	return map_all(m);
 }
 
 /**
@@ -391,31 +403,33 @@ static int map_in_slot(struct kvm_mmu_share *share, gfn_t gfn, u64 npages,
  * @gpa: first guest physical address, bytes
  * @pages: what to map from there on
  * @prot: IOMMU_READ and friends
+ * @strict: refuse pages that are not the memslot's
  * @mapped: in/out, increased by the bytes that were opened to the device
  * @stale: out, set when an IOMMU may have cached something else there
  *
  * Context: may sleep; takes kvm->srcu and mmu_lock.
  */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
-		  const struct tdp_pages *pages, unsigned int prot,
+		  const struct tdp_pages *pages, unsigned int prot, bool strict,
 		  size_t *mapped, bool *stale)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	gfn_t gfn = gpa_to_gfn(gpa);
-	struct mmu_share_cursor cursor = {
-		.pages = pages,
-		.base = gfn,
-		.first = gfn,
+	gfn_t gfn = gpa_to_gfn(gpa), end = gfn;
+	struct map_run m = {
+		.share = share,
+		.start = gfn,
+		.cursor = { .pages = pages, .base = gfn, .first = gfn },
+		.write = prot & IOMMU_WRITE,
+		.host_mmio = prot & IOMMU_MMIO,
+		.strict = strict,
 	};
 	struct kvm *kvm = share->kvm;
-	u64 npages = 0, total = 0;
-	bool mm_is_gone;
-	int idx, ret = 0;
+	int ret = 0;
 
 	for (unsigned int i = 0; i < pages->nr; i++)
-		npages += pages->npfns[i];
+		end += pages->npfns[i];
 
-	if (gfn + npages > kvm_mmu_max_gfn() + 1)
+	if (end > kvm_mmu_max_gfn() + 1)
 		return -ERANGE;
 	/* IR also tells KVM that there is a leaf. */
 	if (!(prot & IOMMU_READ))
@@ -424,24 +438,129 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 	guard(mutex)(&share->map_lock);
 
 	/* Keeps the host's page tables for mmu_share_look(). */
-	mm_is_gone = !mmget_not_zero(kvm->mm);
+	m.mm_is_gone = !mmget_not_zero(kvm->mm);
 
-	while (total < npages && !ret) {
-		u64 done = 0;
-
-		idx = srcu_read_lock(&kvm->srcu);
-		ret = map_in_slot(share, gfn + total, npages - total, &cursor,
-				  prot, mm_is_gone, &done, stale);
-		srcu_read_unlock(&kvm->srcu, idx);
-		total += done;
+	while (m.start < end && !ret) {
+		scoped_guard(srcu, &kvm->srcu)
+			ret = map_in_slot(&m, end);
+		m.start = m.next;
 	}
 
-	if (!mm_is_gone)
+	if (!m.mm_is_gone)
 		mmput_async(kvm->mm);
 
-	*mapped += total << PAGE_SHIFT;
+	*stale = m.stale;
+	*mapped += (m.start - gfn) << PAGE_SHIFT;
 	trace_mmu_share_map(__pa(share->root->spt), gpa,
-			    PFN_PHYS(pages->pfns[0]), total << PAGE_SHIFT, ret);
+			    PFN_PHYS(pages->pfns[0]),
+			    (m.start - gfn) << PAGE_SHIFT, ret);
 	return ret;
 }
 ALLOW_ERROR_INJECTION(mmu_share_map, ERRNO);
+
+/*
+ * Open 4K leaves to the CPUs, from @iter on in its table, for as long as the answer
+ * is the same for all. Leaves @iter at the last one that was looked at.
+ */
+static void open_small_leaves(struct map_run *m, struct tdp_iter *iter)
+{
+	int index = spte_index(rcu_dereference(iter->sptep));
+	u64 *sptes = rcu_dereference(iter->sptep);
+	u64 bits, nr, max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
+	enum mmu_share_identity identity;
+	struct kvm *kvm = m->share->kvm;
+
+	for (nr = 1; nr < max && is_device_only(sptes[nr], PG_LEVEL_4K); nr++)
+		;
+	/* KVM tracks writes by gfn. */
+	if (kvm_page_track_write_tracking_enabled(kvm))
+		nr = 1;
+
+	m->cursor = (struct mmu_share_cursor) { .sptes = sptes, .base = iter->gfn };
+	identity = look(m, iter->gfn, &nr);
+	bits = cpu_bits(m, iter->gfn, PG_LEVEL_4K, identity);
+	for (u64 i = 0; identity > HOST_ABSENT && i < nr; i++) {
+		u64 old = atomic64_fetch_or(bits, (atomic64_t *)&sptes[i]);
+
+		if (READ_ONCE(mmu_share_check_entries))
+			__mmu_share_check_spte(old | bits, iter->gfn + i, iter->level);
+		trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn + i,
+					       iter->level, old, old | bits);
+	}
+	if (identity > HOST_ABSENT)
+		atomic64_add(nr, &m->share->opened_to_cpus);
+
+	iter->sptep += nr - 1;
+	iter->gfn += nr - 1;
+	iter->next_last_level_gfn = iter->gfn;
+}
+
+/* Open a huge leaf to the CPUs. A vCPU's fault splits what the memslot can't have. */
+static void open_huge_leaf(struct map_run *m, struct tdp_iter *iter)
+{
+	unsigned long pfn = spte_to_pfn(iter->old_spte);
+	u32 npages = KVM_PAGES_PER_HPAGE(iter->level);
+	const struct tdp_pages pages = { &pfn, &npages, 1 };
+	enum mmu_share_identity identity;
+
+	m->cursor = (struct mmu_share_cursor) {
+		.pages = &pages,
+		.base = iter->gfn,
+		.first = iter->gfn,
+	};
+	if (!leaf_fits(m, iter->gfn, iter->level))
+		return;
+
+	identity = look_at_leaf(m, iter->gfn, iter->level);
+	if (identity <= HOST_ABSENT)
+		return;
+	kvm_tdp_mmu_set_spte(m->share->kvm, iter,
+			     (iter->old_spte & ~spte_cpu_bits()) |
+			     cpu_bits(m, iter->gfn, iter->level, identity));
+	atomic64_inc(&m->share->opened_to_cpus);
+}
+
+/**
+ * mmu_share_open_slot() - Open to the CPUs what the IOAS maps of a new memslot
+ * @share: the share
+ * @slot: the memslot
+ *
+ * What a memslot's deletion took from the vCPUs, and what the IOAS has mapped
+ * before the memslot came, need not be faulted in page by page.
+ *
+ * Context: slots_lock held; takes mmu_lock. May sleep.
+ */
+void mmu_share_open_slot(struct kvm_mmu_share *share,
+			 const struct kvm_memory_slot *slot)
+{
+	struct kvm *kvm = share->kvm;
+	struct map_run m = {
+		.share = share,
+		.slot = slot,
+		.start = slot->base_gfn,
+		.end = slot->base_gfn + slot->npages,
+	};
+	struct tdp_iter iter;
+
+	/* Keeps the host's page tables for mmu_share_look(). */
+	if (slot->as_id || kvm_slot_has_gmem(slot) || !mmget_not_zero(kvm->mm))
+		return;
+
+	write_lock(&kvm->mmu_lock);
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, m.start, m.end) {
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
+			continue;
+
+		if (!is_device_only(iter.old_spte, iter.level))
+			continue;
+		if (iter.level == PG_LEVEL_4K)
+			open_small_leaves(&m, &iter);
+		else
+			open_huge_leaf(&m, &iter);
+	}
+	rcu_read_unlock();
+	write_unlock(&kvm->mmu_lock);
+
+	mmput_async(kvm->mm);
+}

@@ -33,7 +33,8 @@ bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter);
 void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
-void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old);
+void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old,
+			 const struct kvm_memory_slot *new);
 
 DECLARE_STATIC_KEY_FALSE(mmu_share_key);
 extern bool mmu_share_check_entries;
@@ -184,16 +185,19 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
  * mmu_share_changed() - memslots have changed
  * @kvm: the VM
  * @old: memslot that is not there any more, or is elsewhere; or NULL
+ * @new: memslot that has come, or is here now; or NULL
  *
- * Frees the tables that are empty now, and tells those who share or could.
+ * Frees the tables that are empty now, opens to vCPUs what the IOAS maps already,
+ * and tells those who share or could.
  *
  * Context: slots_lock held; may sleep.
  */
 static inline void mmu_share_changed(struct kvm *kvm,
-				     const struct kvm_memory_slot *old)
+				     const struct kvm_memory_slot *old,
+				     const struct kvm_memory_slot *new)
 {
 	if (mmu_share_active(kvm))
-		__mmu_share_changed(kvm, old);
+		__mmu_share_changed(kvm, old, new);
 }
 
 #else /* !CONFIG_KVM_MMU_SHARE */
@@ -260,7 +264,8 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
 }
 
 static inline void mmu_share_changed(struct kvm *kvm,
-				     const struct kvm_memory_slot *old)
+				     const struct kvm_memory_slot *old,
+				     const struct kvm_memory_slot *new)
 {
 }
 

@@ -239,10 +239,12 @@ void mmu_share_flush_tables(struct kvm_mmu_share *share)
  * __mmu_share_changed() - slow half of mmu_share_changed(), see there
  * @kvm: the VM
  * @old: memslot that is not there any more, or is elsewhere; or NULL
+ * @new: memslot that has come, or is here now; or NULL
  *
  * Context: slots_lock held, which keeps the share. May sleep.
  */
-void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old)
+void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old,
+			 const struct kvm_memory_slot *new)
 {
 	struct kvm_mmu_share *share;
 
@@ -252,6 +254,8 @@ void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old)
 		return;
 	if (old)
 		mmu_share_free_empty_tables(kvm, old);
+	if (new)
+		mmu_share_open_slot(share, new);
 	blocking_notifier_call_chain(&share->base.events, TDP_CHANGED, NULL);
 }
 

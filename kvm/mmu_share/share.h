@@ -79,12 +79,14 @@ enum mmu_share_identity {
 /**
  * struct mmu_share_cursor - where in a list of pages a gfn is
  * @pages: the list
- * @base: gfn of its first page
+ * @sptes: in place of @pages: 4K leaves that have the pages
+ * @base: gfn of the first page
  * @run: the run that the cursor is at
  * @first: gfn of that run's first page
  */
 struct mmu_share_cursor {
 	const struct tdp_pages *pages;
+	const u64 *sptes;
 	gfn_t base;
 	unsigned int run;
 	gfn_t first;
@@ -97,6 +99,11 @@ struct mmu_share_cursor {
 static inline kvm_pfn_t mmu_share_find_pfn(struct mmu_share_cursor *c, gfn_t gfn,
 					   u64 *left)
 {
+	if (c->sptes) {
+		*left = 1;
+		return spte_to_pfn(READ_ONCE(c->sptes[gfn - c->base]));
+	}
+
 	if (gfn < c->first) {
 		c->run = 0;
 		c->first = c->base;
@@ -164,8 +171,10 @@ enum mmu_share_identity mmu_share_look(struct kvm *kvm,
 
 /* map.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
-		  const struct tdp_pages *pages, unsigned int prot,
+		  const struct tdp_pages *pages, unsigned int prot, bool strict,
 		  size_t *mapped, bool *stale);
+void mmu_share_open_slot(struct kvm_mmu_share *share,
+			 const struct kvm_memory_slot *slot);
 
 /* unmap.c */
 void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);

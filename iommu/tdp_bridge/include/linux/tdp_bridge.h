@@ -140,10 +140,12 @@ struct tdp_sink_ops {
  * @unbind: Undo @bind. On return no flush is running or will come. May sleep.
  * @table: Describe the table. Any context.
  * @map: Open guest memory to the device from @gpa on, page aligned, with @pages,
- *	whether or not there is a memslot. @prot is IOMMU_READ and friends. Bytes
+ *	whether or not there is a memslot. @prot is IOMMU_READ and friends. @strict:
+ *	refuse pages that the memslot does not have there, which else is found
+ *	out by the vCPU that touches one, see %TDP_CONFLICT. Bytes
  *	done are added to *@mapped, also on error. *@stale is set when the caller
  *	must have the IOTLB flushed. May sleep. Returns 0 or:
- *	-EADDRNOTAVAIL the memslot maps something else, -EACCES no read permission,
+ *	-EADDRNOTAVAIL not the memslot's pages, -EACCES no read permission,
  *	-EMEDIUMTYPE memory that the hypervisor may take back though it is pinned,
  *	-ERANGE beyond the CPU's addresses, -ENOMEM.
  * @unmap: Shut [@gpa, @gpa + @len) to the device and leave it to the CPUs. The
@@ -164,7 +166,7 @@ struct tdp_provider_ops {
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
 	int (*map)(struct tdp_share *share, u64 gpa,
 		   const struct tdp_pages *pages, unsigned int prot,
-		   size_t *mapped, bool *stale);
+		   bool strict, size_t *mapped, bool *stale);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
 				    size_t *len);
@@ -180,6 +182,7 @@ struct tdp_provider_ops {
  * @format: the entry format that the IOMMU walks
  * @asked: user space asked for the share and is told in the log why it does not
  *	get what it asks for
+ * @filled: see tdp_bridge_set_filled()
  *
  * The driver overlays its own domain struct with this one, as it does with
  * generic_pt's.
@@ -194,6 +197,7 @@ struct tdp_domain {
 	unsigned long pgsizes;
 	enum tdp_format format;
 	bool asked;
+	bool filled;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
@@ -210,6 +214,7 @@ void tdp_bridge_unwatch(struct tdp_share_ref *ref, struct notifier_block *nb);
 void tdp_bridge_activate(struct tdp_share_ref *ref);
 int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		    bool asked);
+void tdp_bridge_set_filled(struct iommu_domain *domain);
 bool tdp_bridge_is_bound(struct iommu_domain *domain);
 int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
 		   const struct tdp_pages *pages, int prot);
