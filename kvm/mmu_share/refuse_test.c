@@ -54,6 +54,16 @@ static void no_ad_bits_is_eprotonosupport(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->err, -EPROTONOSUPPORT);
 }
 
+/* KVM's own ioctls say EIO there, which is a dead VM's errno here. */
+static void another_process_vm_is_eperm(struct kunit *test)
+{
+	const struct mmu_share_refusal *r;
+
+	r = mmu_share_refusal(ALL_MET & ~BIT(MMU_SHARE_OWN_VM));
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, r->err, -EPERM);
+}
+
 static void the_switch_is_named_before_all_else(struct kunit *test)
 {
 	const struct mmu_share_refusal *r = mmu_share_refusal(0);
@@ -67,6 +77,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(each_need_has_an_errno_of_its_own),
 	KUNIT_CASE(each_refusal_says_what_to_do),
 	KUNIT_CASE(no_ad_bits_is_eprotonosupport),
+	KUNIT_CASE(another_process_vm_is_eperm),
 	KUNIT_CASE(the_switch_is_named_before_all_else),
 	{}
 };
