@@ -27,6 +27,51 @@
 
 extern struct mmu_share_doors mmu_share_doors;
 
+/*
+ * The functions with underscores take the doors' bits, for the tests; all else
+ * uses those below, with the bits that the vendor module's layout has.
+ */
+static inline bool __spte_is_open_to_device(const struct mmu_share_doors *doors,
+					    u64 spte)
+{
+	return (spte & (doors->device & ~doors->device_write)) ==
+	       doors->device_open;
+}
+
+static inline bool __spte_is_open_to_cpus(const struct mmu_share_doors *doors,
+					  u64 spte)
+{
+	return spte & doors->cpu_open;
+}
+
+static inline u64 __spte_open_to_device(const struct mmu_share_doors *doors,
+					u64 spte, bool write)
+{
+	spte = (spte & ~doors->device) | doors->device_open;
+	return write ? spte | doors->device_write : spte;
+}
+
+static inline u64 __spte_shut_to_device(const struct mmu_share_doors *doors,
+					u64 spte)
+{
+	bool writable = spte & doors->mmu_writable;
+
+	spte = (spte & ~doors->device) | doors->device_shut;
+	return writable ? spte | doors->shut_writable : spte;
+}
+
+/* Without NX, which is not one of the doors' bits. */
+static inline u64 __spte_cpu_bits(const struct mmu_share_doors *doors)
+{
+	return doors->cpu_open | PT_WRITABLE_MASK | doors->mmu_writable;
+}
+
+static inline u64 __spte_shut_to_cpus(const struct mmu_share_doors *doors,
+				      u64 spte)
+{
+	return spte & ~__spte_cpu_bits(doors);
+}
+
 /**
  * spte_is_open_to_device() - whether the IOAS maps what a leaf maps
  * @spte: a shadow-present leaf of a shared root
@@ -35,10 +80,7 @@ extern struct mmu_share_doors mmu_share_doors;
  */
 static inline bool spte_is_open_to_device(u64 spte)
 {
-	const struct mmu_share_doors *doors = &mmu_share_doors;
-
-	return (spte & (doors->device & ~doors->device_write)) ==
-	       doors->device_open;
+	return __spte_is_open_to_device(&mmu_share_doors, spte);
 }
 
 /**
@@ -49,7 +91,7 @@ static inline bool spte_is_open_to_device(u64 spte)
  */
 static inline bool spte_is_open_to_cpus(u64 spte)
 {
-	return spte & mmu_share_doors.cpu_open;
+	return __spte_is_open_to_cpus(&mmu_share_doors, spte);
 }
 
 /**
@@ -57,14 +99,13 @@ static inline bool spte_is_open_to_cpus(u64 spte)
  * @spte: a leaf
  * @write: the device may write too
  *
+ * That the host page may be written is kept as far as MMU-writable says it.
+ *
  * Return: the leaf, all else unchanged
  */
 static inline u64 spte_open_to_device(u64 spte, bool write)
 {
-	const struct mmu_share_doors *doors = &mmu_share_doors;
-
-	spte = (spte & ~doors->device) | doors->device_open;
-	return write ? spte | doors->device_write : spte;
+	return __spte_open_to_device(&mmu_share_doors, spte, write);
 }
 
 /**
@@ -75,18 +116,13 @@ static inline u64 spte_open_to_device(u64 spte, bool write)
  */
 static inline u64 spte_shut_to_device(u64 spte)
 {
-	const struct mmu_share_doors *doors = &mmu_share_doors;
-	bool writable = spte & shadow_mmu_writable_mask;
-
-	spte = (spte & ~doors->device) | doors->device_shut;
-	return writable ? spte | doors->shut_writable : spte;
+	return __spte_shut_to_device(&mmu_share_doors, spte);
 }
 
 /* The bits that only CPUs read, and that say what they may do. */
 static inline u64 spte_cpu_bits(void)
 {
-	return mmu_share_doors.cpu_open | PT_WRITABLE_MASK |
-	       shadow_mmu_writable_mask | shadow_nx_mask;
+	return __spte_cpu_bits(&mmu_share_doors) | shadow_nx_mask;
 }
 
 /**
@@ -100,8 +136,7 @@ static inline u64 spte_cpu_bits(void)
  */
 static inline u64 spte_shut_to_cpus(u64 spte)
 {
-	return spte & ~(mmu_share_doors.cpu_open | PT_WRITABLE_MASK |
-			shadow_mmu_writable_mask);
+	return __spte_shut_to_cpus(&mmu_share_doors, spte);
 }
 
 #endif /* __KVM_MMU_SHARE_DOORS_H */

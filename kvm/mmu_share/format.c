@@ -95,6 +95,7 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 			.device_shut	= NPT_SHUT,
 			.shut_writable	= NPT_SHUT_WRITABLE,
 			.cpu_open	= SHARE_NPT_U,
+			.mmu_writable	= NPT_MMU_WRITABLE,
 		},
 	},
 	[MMU_SHARE_EPT_VTDSS] = {
@@ -112,6 +113,9 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 		.gen_low_bits		= 6,
 		.gen_high_start		= 52,
 		.gen_high_bits		= 8,
+		.doors = {
+			.mmu_writable	= SHARE_EPT_MMU_WRITABLE,
+		},
 	},
 };
 

@@ -149,6 +149,7 @@ enum mmu_share_format {
  * @device_shut: their value in a leaf that only vCPUs may use
  * @shut_writable: set besides where the host page may be written
  * @cpu_open: set in a leaf that vCPUs may use, clear where only the device may
+ * @mmu_writable: as in struct mmu_share_layout, clear where @cpu_open is
  */
 struct mmu_share_doors {
 	u64 device;
@@ -157,6 +158,7 @@ struct mmu_share_doors {
 	u64 device_shut;
 	u64 shut_writable;
 	u64 cpu_open;
+	u64 mmu_writable;
 };
 
 /**
