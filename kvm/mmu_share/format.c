@@ -433,6 +433,7 @@ static const struct share_rule npt_table_rules[] = {
 	{ NPT_TABLE_RSVD,	"reserved bits 52-60 set in a table entry" },
 	{ SHARE_NPT_PWT_PCD,	"cache bits PWT, PCD (3-4) set" },
 	{ SHARE_NPT_G,		"bit 8 set in a table entry" },
+	{ SHARE_NPT_IR,		"table entry does not grant the IOMMU read" },
 	{ SHARE_NPT_IW,		"table entry does not grant the IOMMU write" },
 	{ SHARE_NPT_W,		"table entry does not grant the CPU write" },
 	{ SHARE_NPT_U,		"table entry without U" },

@@ -6,6 +6,14 @@
 
 static const struct entry_case entry_cases[] = {
 	{ NPT, 1, LEAF }, { NPT, 2, LEAF }, { NPT, 3, LEAF },
+	{ NPT, 1, DEVICE_READS }, { NPT, 2, DEVICE_READS },
+	{ NPT, 3, DEVICE_READS },
+	{ NPT, 1, CPU_READS }, { NPT, 2, CPU_READS }, { NPT, 3, CPU_READS },
+	{ NPT, 1, CPU_ONLY }, { NPT, 2, CPU_ONLY }, { NPT, 3, CPU_ONLY },
+	{ NPT, 1, CPU_ONLY_RO }, { NPT, 2, CPU_ONLY_RO },
+	{ NPT, 3, CPU_ONLY_RO },
+	{ NPT, 1, DEVICE_ONLY }, { NPT, 2, DEVICE_ONLY },
+	{ NPT, 3, DEVICE_ONLY },
 	{ NPT, 2, TABLE }, { NPT, 3, TABLE }, { NPT, 4, TABLE },
 	{ NPT, 5, TABLE },
 	{ NPT, 1, MMIO }, { NPT, 2, MMIO }, { NPT, 3, MMIO },
@@ -42,6 +50,16 @@ u64 mmu_share_sample(const struct entry_case *c)
 	switch (c->kind) {
 	case LEAF:
 		return sample_leaf(c->fmt, c->level);
+	case DEVICE_READS:
+		return npt_device_reads(c->level);
+	case CPU_READS:
+		return npt_cpu_reads(c->level);
+	case CPU_ONLY:
+		return npt_cpu_only(c->level);
+	case CPU_ONLY_RO:
+		return npt_cpu_only_ro(c->level);
+	case DEVICE_ONLY:
+		return npt_device_only(c->level);
 	case TABLE:
 		return sample_table(c->fmt, c->level);
 	case MMIO:
@@ -60,6 +78,11 @@ static void entry_case_desc(const struct entry_case *c, char *desc)
 {
 	static const char * const kind_names[] = {
 		[LEAF]		= "leaf",
+		[DEVICE_READS]	= "leaf, device reads",
+		[CPU_READS]	= "leaf, CPU reads",
+		[CPU_ONLY]	= "leaf, CPU-only",
+		[CPU_ONLY_RO]	= "leaf, CPU-only, read-only",
+		[DEVICE_ONLY]	= "leaf, device-only",
 		[TABLE]		= "table",
 		[MMIO]		= "MMIO",
 		[NONPRESENT]	= "non-present",

@@ -26,9 +26,10 @@ struct flip {
 	int max_level;
 };
 
-static const struct flip npt_leaf_flips[] = {
+/* Open to both, whatever the device may do: IW is not W. */
+static const struct flip npt_common_flips[] = {
 	{ 63, 63, NULL },			/* NX */
-	{ 62, 62, "without host-writable" },	/* IW, but MMU-writable stays */
+	{ 62, 62, NULL },			/* IW: what the device may write */
 	{ 61, 61, "without MMU-present" },	/* IR */
 	{ 60, 60, "without FC" },
 	{ 59, 59, "(59)" },
@@ -38,21 +39,120 @@ static const struct flip npt_leaf_flips[] = {
 	{ 29, 21, "unaligned", 3, 3 },
 	{ 20, 12, NULL, 1, 1 },
 	{ 20, 12, "unaligned", 2, 3 },
-	{ 11,  9, "leaf with a next level" },
-	{  8,  8, "without MMU-writable" },
+	{ 11,  9, "with a next level grants the IOMMU access" },
+	{  8,  8, "CPU-writable without MMU-writable" },
 	{  7,  7, "bit 7", 1, 1 },
 	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
 	{  6,  5, NULL },			/* D, A */
 	{  4,  3, "PWT, PCD" },
-	{  2,  2, NULL },			/* U: 0 with GMET */
+	{  2,  2, "writable where CPUs may not read" },	/* U */
 	{  1,  1, NULL },			/* W: write-protected for the CPU only */
+	{  0,  0, "MMU-present without P" },
+};
+
+/* The same without W and MMU-writable. */
+static const struct flip npt_cpu_reads_flips[] = {
+	{ 63, 63, NULL },			/* NX */
+	{ 62, 62, NULL },			/* IW */
+	{ 61, 61, "without MMU-present" },	/* IR */
+	{ 60, 60, "without FC" },
+	{ 59, 59, "(59)" },
+	{ 58, 52, "reserved bits 52-58" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11,  9, "with a next level grants the IOMMU access" },
+	{  8,  8, NULL },			/* MMU-writable: says host-writable too */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
+	{  6,  5, NULL },			/* D, A */
+	{  4,  3, "PWT, PCD" },
+	{  2,  2, NULL },			/* U: device-only then */
+	{  1,  1, "CPU-writable without MMU-writable" },	/* W */
+	{  0,  0, "MMU-present without P" },
+};
+
+/* Shut to the device: IR = IW = 0, next level 6. */
+static const struct flip npt_cpu_only_flips[] = {
+	{ 63, 63, NULL },			/* NX */
+	{ 62, 61, "with a next level grants the IOMMU access" },	/* IW, IR */
+	{ 60, 60, "without FC" },
+	{ 59, 59, "(59)" },
+	{ 58, 52, "reserved bits 52-58" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "without MMU-present" },	/* 2 */
+	{ 10, 10, "MMU-writable without host-writable" },	/* 4 */
+	{  9,  9, "not 4, 6" },			/* 7 */
+	{  8,  8, "CPU-writable without MMU-writable" },
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
+	{  6,  5, NULL },			/* D, A */
+	{  4,  3, "PWT, PCD" },
+	{  2,  2, "writable where CPUs may not read" },	/* U */
+	{  1,  1, NULL },			/* W */
+	{  0,  0, "MMU-present without P" },
+};
+
+/* The same with next level 4, i.e. not host-writable. */
+static const struct flip npt_cpu_only_ro_flips[] = {
+	{ 63, 63, NULL },			/* NX */
+	{ 62, 61, "with a next level grants the IOMMU access" },	/* IW, IR */
+	{ 60, 60, "without FC" },
+	{ 59, 59, "(59)" },
+	{ 58, 52, "reserved bits 52-58" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "without MMU-present" },	/* 0 */
+	{ 10, 10, NULL },			/* 6: host-writable */
+	{  9,  9, "not 4, 6" },			/* 5 */
+	{  8,  8, "MMU-writable without host-writable" },
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
+	{  6,  5, NULL },			/* D, A */
+	{  4,  3, "PWT, PCD" },
+	{  2,  2, "there for nobody" },		/* U */
+	{  1,  1, "CPU-writable without MMU-writable" },	/* W */
+	{  0,  0, "MMU-present without P" },
+};
+
+/* Shut to CPUs: U = W = MMU-writable = 0. */
+static const struct flip npt_device_only_flips[] = {
+	{ 63, 63, NULL },			/* NX */
+	{ 62, 62, NULL },			/* IW */
+	{ 61, 61, "without MMU-present" },	/* IR: there for nobody */
+	{ 60, 60, "without FC" },
+	{ 59, 59, "(59)" },
+	{ 58, 52, "reserved bits 52-58" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11,  9, "with a next level grants the IOMMU access" },
+	{  8,  8, "writable where CPUs may not read" },	/* MMU-writable */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
+	{  6,  5, NULL },			/* D, A */
+	{  4,  3, "PWT, PCD" },
+	{  2,  2, NULL },			/* U: common then */
+	{  1,  1, "writable where CPUs may not read" },	/* W */
 	{  0,  0, "MMU-present without P" },
 };
 
 static const struct flip npt_table_flips[] = {
 	{ 63, 63, NULL },			/* NX */
 	{ 62, 62, "does not grant the IOMMU write" },
-	{ 61, 61, "without MMU-present" },
+	{ 61, 61, "without MMU-present", 2, 4 },
+	{ 61, 61, "does not grant the IOMMU read", 5, 5 },	/* bit 11 is set */
 	{ 60, 52, "reserved bits 52-60" },
 	{ 51, 12, NULL },
 	{ 11,  9, "next level does not match" },
@@ -73,7 +173,9 @@ static const struct flip npt_mmio_flips[] = {
 	{ 60, 52, NULL },			/* generation */
 	{ 51, 51, "without MMU-present" },	/* the CPU's fault */
 	{ 50, 12, NULL },			/* guest address */
-	{ 11,  9, "grants the IOMMU access" },	/* next level */
+	{ 11, 11, "grants the IOMMU access", 1, 4 },
+	{ 11, 11, "reserved bits 52-60", 5, 5 },	/* next level 4: a table */
+	{ 10,  9, "grants the IOMMU access" },	/* next level */
 	{  8,  3, NULL },			/* generation */
 	{  2,  1, NULL },			/* access */
 	{  0,  0, NULL },			/* not present */
@@ -82,7 +184,9 @@ static const struct flip npt_mmio_flips[] = {
 static const struct flip npt_absent_flips[] = {
 	{ 63, 62, NULL },
 	{ 61, 61, "MMU-present without P" },
-	{ 60,  1, NULL },
+	{ 60, 12, NULL },
+	{ 11, 11, "MMU-present without P" },
+	{ 10,  1, NULL },
 	{  0,  0, "without MMU-present" },
 };
 
@@ -168,7 +272,12 @@ static const struct flip ept_frozen_flips[] = {
 /* By format and kind. */
 static const struct flip * const flips[][ZERO + 1] = {
 	[NPT] = {
-		[LEAF]		= npt_leaf_flips,
+		[LEAF]		= npt_common_flips,
+		[DEVICE_READS]	= npt_common_flips,
+		[CPU_READS]	= npt_cpu_reads_flips,
+		[CPU_ONLY]	= npt_cpu_only_flips,
+		[CPU_ONLY_RO]	= npt_cpu_only_ro_flips,
+		[DEVICE_ONLY]	= npt_device_only_flips,
 		[TABLE]		= npt_table_flips,
 		[MMIO]		= npt_mmio_flips,
 		[NONPRESENT]	= npt_absent_flips,
@@ -212,14 +321,14 @@ static void every_flip_has_its_verdict(struct kunit *test)
 	}
 }
 
-static void can_follow_leaf_and_table_only(struct kunit *test)
+static void can_follow_open_leaf_and_table_only(struct kunit *test)
 {
 	const struct entry_case *c = test->param_value;
 
 	KUNIT_EXPECT_EQ(test,
 			mmu_share_iommu_can_follow(c->fmt, mmu_share_sample(c),
 						   c->level),
-			c->kind == LEAF || c->kind == TABLE);
+			is_open_kind(c->kind));
 }
 
 /*
@@ -229,9 +338,7 @@ static void can_follow_leaf_and_table_only(struct kunit *test)
 static void npt_can_follow_is_conservative(struct kunit *test)
 {
 	const u64 pr = 0x12345000 | BIT_ULL(0);
-	int next;
-
-	int level;
+	int next, level;
 
 	for (level = LVL_4K; level <= LVL_TOP; level++) {
 		KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, pr | BIT_ULL(61), level));
@@ -292,14 +399,19 @@ static void leaf_above_1g_is_refused(struct kunit *test)
 			       "above 1G");
 }
 
-/* All eight combinations of host-writable, MMU-writable and W; four exist. */
+/*
+ * All eight combinations of host-writable, MMU-writable and W; four exist.  Of NPT
+ * this is a CPU-only leaf: where the device's door is open, host-writable is not a
+ * mark of its own, see doors_test.c.
+ */
 static void only_kvms_writable_states_are_legal(struct kunit *test)
 {
 	enum mmu_share_format fmt = param_format(test);
-	const u64 host = fmt == NPT ? BIT_ULL(62) : BIT_ULL(53);
+	const u64 host = fmt == NPT ? BIT_ULL(10) : BIT_ULL(53);
 	const u64 mmu = fmt == NPT ? BIT_ULL(8) : BIT_ULL(55);
 	const u64 w = BIT_ULL(1);
-	const u64 base = sample_leaf(fmt, LVL_4K) & ~(host | mmu | w);
+	const u64 base = (fmt == NPT ? npt_cpu_only(LVL_4K) : ept_leaf(LVL_4K)) &
+			 ~(host | mmu | w);
 
 	expect_verdict(test, fmt, base, LVL_4K, NULL);
 	expect_verdict(test, fmt, base | host, LVL_4K, NULL);
@@ -329,15 +441,26 @@ static void npt_layout_is_the_contract(struct kunit *test)
 {
 	const struct mmu_share_layout *l = &mmu_share_layouts[NPT];
 
-	KUNIT_EXPECT_EQ(test, l->mmu_present, BIT_ULL(61));
-	KUNIT_EXPECT_EQ(test, l->host_writable, BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->mmu_present, BIT_ULL(61) | BIT_ULL(11));
+	KUNIT_EXPECT_EQ(test, l->host_writable,
+			BIT_ULL(62) | BIT_ULL(10) | BIT_ULL(8));
 	KUNIT_EXPECT_EQ(test, l->mmu_writable, BIT_ULL(8));
 	KUNIT_EXPECT_EQ(test, l->ad_type_shift, 56);
-	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60));
-	KUNIT_EXPECT_EQ(test, l->table_set, BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60) | BIT_ULL(11));
+	KUNIT_EXPECT_EQ(test, l->leaf_writable_set, BIT_ULL(10));
+	KUNIT_EXPECT_EQ(test, l->table_set, BIT_ULL(61) | BIT_ULL(62));
 	KUNIT_EXPECT_EQ(test, l->next_level_shift, 9);
 	KUNIT_EXPECT_EQ(test, l->mmio_value, BIT_ULL(51) | BIT_ULL(0));
 	KUNIT_EXPECT_EQ(test, l->mmio_mask, BIT_ULL(51) | BIT_ULL(0));
+
+	KUNIT_EXPECT_EQ(test, l->doors.device,
+			GENMASK_ULL(11, 9) | BIT_ULL(61) | BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->doors.device_open, BIT_ULL(61));
+	KUNIT_EXPECT_EQ(test, l->doors.device_write, BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->doors.device_shut, BIT_ULL(11));
+	KUNIT_EXPECT_EQ(test, l->doors.shut_writable, BIT_ULL(10));
+	KUNIT_EXPECT_EQ(test, l->doors.cpu_open, BIT_ULL(2));
+	KUNIT_EXPECT_EQ(test, l->doors.mmu_writable, BIT_ULL(8));
 }
 
 static void ept_layout_is_the_contract(struct kunit *test)
@@ -348,11 +471,15 @@ static void ept_layout_is_the_contract(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, l->host_writable, BIT_ULL(53));
 	KUNIT_EXPECT_EQ(test, l->mmu_writable, BIT_ULL(55));
 	KUNIT_EXPECT_EQ(test, l->ad_type_shift, 58);
-	KUNIT_EXPECT_EQ(test, l->leaf_set, 0ULL);
-	KUNIT_EXPECT_EQ(test, l->table_set, 0ULL);
+	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60));
+	KUNIT_EXPECT_EQ(test, l->leaf_writable_set, BIT_ULL(53));
+	KUNIT_EXPECT_EQ(test, l->table_set, BIT_ULL(60));
 	KUNIT_EXPECT_EQ(test, l->next_level_shift, 0);
 	KUNIT_EXPECT_EQ(test, l->mmio_value, 0x3cULL);
 	KUNIT_EXPECT_EQ(test, l->mmio_mask, 0x3fULL | BIT_ULL(63));
+	/* It has no doors yet. */
+	KUNIT_EXPECT_EQ(test, l->doors.device, 0ULL);
+	KUNIT_EXPECT_EQ(test, l->doors.cpu_open, 0ULL);
 }
 
 /* What make_spte() and make_nonleaf_spte() build with the layout is legal. */
@@ -366,14 +493,23 @@ static void layout_builds_legal_entries(struct kunit *test)
 	const u64 table_hw = fmt == NPT ? 0x27 : 0x507;
 	int level;
 
-	for (level = LVL_4K; level <= LVL_1G; level++)
-		expect_verdict(test, fmt, l->mmu_present | l->host_writable |
-			       l->mmu_writable | l->leaf_set | leaf_hw |
-			       (level > LVL_4K ? BIT_ULL(7) : 0), level, NULL);
+	for (level = LVL_4K; level <= LVL_1G; level++) {
+		u64 ps = level > LVL_4K ? BIT_ULL(7) : 0;
+
+		/* A page that the host may write, and one that it may not. */
+		expect_verdict(test, fmt, l->leaf_set | l->leaf_writable_set |
+			       l->mmu_writable | leaf_hw | ps, level, NULL);
+		expect_verdict(test, fmt, l->leaf_set | (leaf_hw & ~BIT_ULL(1)) |
+			       ps, level, NULL);
+		/* AMD-Vi finds nothing in either. */
+		KUNIT_EXPECT_EQ(test,
+				mmu_share_iommu_can_follow(fmt, l->leaf_set | leaf_hw | ps, level),
+				fmt == EPT);
+	}
 
 	for (level = LVL_2M; level <= LVL_TOP; level++)
-		expect_verdict(test, fmt, l->mmu_present | l->table_set |
-			       table_hw | (l->next_level_shift ?
+		expect_verdict(test, fmt, l->table_set | table_hw |
+			       (l->next_level_shift ?
 				(u64)(level - 1) << l->next_level_shift : 0),
 			       level, NULL);
 }
@@ -433,7 +569,11 @@ static void table_tables_match_the_check(struct kunit *test)
 				 sample_table(fmt, level), level);
 }
 
-/* Upstream's MMU-present, host-writable and MMU-writable, where they clash. */
+/*
+ * Upstream's MMU-present, host-writable and MMU-writable, where they clash with the
+ * next level: 11, 9 and 10.  A stock leaf of a page that the host may not write has
+ * next level 4, but no FC.
+ */
 static void npt_stock_software_bits_are_refused(struct kunit *test)
 {
 	int bit;
@@ -442,10 +582,13 @@ static void npt_stock_software_bits_are_refused(struct kunit *test)
 		expect_verdict(test, NPT, npt_leaf(LVL_4K) | BIT_ULL(bit),
 			       LVL_4K, "leaf with a next level");
 
-	/* A stock leaf, and a stock table, as KVM would build them. */
-	expect_verdict(test, NPT, 0x12345e67, LVL_4K, "without MMU-present");
-	expect_verdict(test, NPT, 0x12345827, LVL_2M, "without MMU-present");
-	/* Read-only, its next level is 4: from level 5 AMD-Vi descends into it. */
+	/* Leaves, and tables, as KVM would build them. */
+	expect_verdict(test, NPT, 0x12345e67, LVL_4K, "not 4, 6");
+	expect_verdict(test, NPT, 0x12345a65, LVL_4K, "not 4, 6");
+	expect_verdict(test, NPT, 0x12345865, LVL_4K, "without FC");
+	expect_verdict(test, NPT, 0x12345827, LVL_2M, "next level does not match");
+	expect_verdict(test, NPT, 0x12345827, LVL_TOP, "does not grant the IOMMU");
+	/* From level 5 AMD-Vi descends into the read-only one. */
 	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(NPT, 0x12345825, LVL_TOP));
 }
 
@@ -477,7 +620,7 @@ static void absent_entries_are_nothing_to_kvm(struct kunit *test)
 static struct kunit_case mmu_share_format_cases[] = {
 	KUNIT_CASE_PARAM(sample_is_legal, mmu_share_entry_params),
 	KUNIT_CASE_PARAM(every_flip_has_its_verdict, mmu_share_entry_params),
-	KUNIT_CASE_PARAM(can_follow_leaf_and_table_only, mmu_share_entry_params),
+	KUNIT_CASE_PARAM(can_follow_open_leaf_and_table_only, mmu_share_entry_params),
 	KUNIT_CASE(npt_can_follow_is_conservative),
 	KUNIT_CASE(ept_can_follow_is_read_or_write),
 	KUNIT_CASE_PARAM(no_such_level_is_refused, mmu_share_format_params),

@@ -36,7 +36,10 @@ static inline u64 npt_next_level(int next)
 	return (u64)next << 9;
 }
 
-/* P W U A D MMU-writable FC IR IW, PS if large. */
+/*
+ * A common leaf: P W U A D MMU-writable FC IR IW, PS if large.  The device and
+ * CPUs may write.
+ */
 static inline u64 npt_leaf(int level)
 {
 	u64 entry = 0x0000123440000000ULL | BIT_ULL(0) | BIT_ULL(1) |
@@ -44,6 +47,38 @@ static inline u64 npt_leaf(int level)
 		    BIT_ULL(60) | BIT_ULL(61) | BIT_ULL(62);
 
 	return level > LVL_4K ? entry | BIT_ULL(7) : entry;
+}
+
+/* The same, but the device may only read: no IW. */
+static inline u64 npt_device_reads(int level)
+{
+	return npt_leaf(level) & ~BIT_ULL(62);
+}
+
+/* The same, but CPUs may only read: neither W nor MMU-writable. */
+static inline u64 npt_cpu_reads(int level)
+{
+	return npt_leaf(level) & ~(BIT_ULL(1) | BIT_ULL(8));
+}
+
+/* Shut to CPUs: no U either. */
+static inline u64 npt_device_only(int level)
+{
+	return npt_cpu_reads(level) & ~BIT_ULL(2);
+}
+
+/* Shut to the device: no IR and IW, and next level 6, host-writable. */
+static inline u64 npt_cpu_only(int level)
+{
+	return (npt_leaf(level) & ~(BIT_ULL(61) | BIT_ULL(62))) |
+	       npt_next_level(6);
+}
+
+/* Likewise of a page that the host may not write: next level 4. */
+static inline u64 npt_cpu_only_ro(int level)
+{
+	return (npt_cpu_reads(level) & ~(BIT_ULL(61) | BIT_ULL(62))) |
+	       npt_next_level(4);
 }
 
 /* P W U A next-level IR IW. */
@@ -82,14 +117,32 @@ static inline u64 sample_table(enum mmu_share_format fmt, int level)
 	return fmt == NPT ? npt_table(level) : ept_table();
 }
 
+/* A leaf without more is one that both sides may write.  The others are NPT's. */
 enum kind {
 	LEAF,
+	DEVICE_READS,
+	CPU_READS,
+	CPU_ONLY,
+	CPU_ONLY_RO,
+	DEVICE_ONLY,
 	TABLE,
 	MMIO,
 	NONPRESENT,
 	FROZEN,
 	ZERO,
 };
+
+static inline bool is_leaf_kind(enum kind kind)
+{
+	return kind <= DEVICE_ONLY;
+}
+
+/* The device finds a page or a table there. */
+static inline bool is_open_kind(enum kind kind)
+{
+	return kind == TABLE ||
+	       (is_leaf_kind(kind) && kind != CPU_ONLY && kind != CPU_ONLY_RO);
+}
 
 struct entry_case {
 	enum mmu_share_format fmt;
@@ -98,6 +151,51 @@ struct entry_case {
 };
 
 u64 mmu_share_sample(const struct entry_case *c);
+
+/* What a walker makes of one entry. */
+enum walk {
+	ABSENT,
+	TO_TABLE,
+	TO_PAGE,
+	FAULT,
+};
+
+struct decoded {
+	enum walk walk;
+	int next;		/* level of the child, if TO_TABLE */
+	u64 addr;
+	bool read;
+	bool write;
+};
+
+typedef struct decoded (*decode_fn)(enum mmu_share_format fmt, u64 entry,
+				    int level);
+
+/* By the specifications. */
+struct decoded mmu_share_cpu_decode(enum mmu_share_format fmt, u64 entry,
+				    int level);
+struct decoded mmu_share_iommu_decode(enum mmu_share_format fmt, u64 entry,
+				      int level);
+
+/* Of AMD-Vi v1, and laxer: QEMU 10.2.2's, generic_pt's. */
+struct decoded mmu_share_qemu_decode(enum mmu_share_format fmt, u64 entry,
+				     int level);
+struct decoded mmu_share_generic_pt_decode(enum mmu_share_format fmt, u64 entry,
+					   int level);
+
+struct decoded mmu_share_walk(decode_fn decode, enum mmu_share_format fmt,
+			      const u64 *entry, int top, int leaf, int *level);
+
+static inline bool may_access(const struct decoded *d)
+{
+	return d->walk == TO_PAGE && (d->read || d->write);
+}
+
+/* The walker gets somewhere by way of this entry. */
+static inline bool gets_anywhere(const struct decoded *d)
+{
+	return d->walk == TO_TABLE || may_access(d);
+}
 
 /* KUnit's parameters: every struct entry_case that has a sample. */
 const void *mmu_share_entry_params(struct kunit *test, const void *prev,

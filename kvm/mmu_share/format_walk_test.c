@@ -2,152 +2,18 @@
 /*
  * KUnit tests of the entry-format contract: what the walkers make of it.
  *
- * Software walkers of the CPU and the IOMMU are written out here for both
- * formats, from the specifications and generic_pt's walkers.  Whatever format.c
- * takes for legal, both read alike; what it takes for MMIO, of whatever
- * generation, leads neither anywhere.  Upstream's layout is the positive
- * control.
+ * Whatever format.c takes for legal, the walkers of format_walkers.c read alike,
+ * but for what is shut to one of them; what it takes for MMIO, of whatever
+ * generation, leads neither anywhere.  Upstream's layout is the positive control.
  */
 #include "format_test.h"
-
-/*
- * Software walkers.  Each decodes one entry on its own terms.
- */
-enum walk {
-	ABSENT,
-	TO_TABLE,
-	TO_PAGE,
-	FAULT,
-};
-
-struct decoded {
-	enum walk walk;
-	int next;		/* level of the child, if TO_TABLE */
-	u64 addr;
-	bool read;
-	bool write;
-};
-
-/*
- * AMD-Vi v1: amdv1pt_load_entry_raw(), with what the hardware checks besides.
- * MAXPHYADDR is taken to be below 52 where it matters, i.e. for MMIO only.
- */
-static struct decoded amdvi_decode(u64 entry, int level)
-{
-	int next = entry >> 9 & 7;
-	struct decoded d = {
-		.addr = entry & TEST_ADDR,
-		.read = entry & BIT_ULL(61),
-		.write = entry & BIT_ULL(62),
-	};
-
-	if (!(entry & BIT_ULL(0)))
-		return (struct decoded){ .walk = ABSENT };
-	if (next == 0 || next == 7) {
-		d.walk = entry & GENMASK_ULL(58, 52) || next ? FAULT : TO_PAGE;
-	} else {
-		d.walk = entry & GENMASK_ULL(60, 52) || next >= level ?
-			 FAULT : TO_TABLE;
-		d.next = next;
-	}
-	return d;
-}
-
-/* VT-d second stage: vtdss_pt_load_entry_raw(), R or W being present. */
-static struct decoded vtdss_decode(u64 entry, int level)
-{
-	struct decoded d = {
-		.addr = entry & TEST_ADDR,
-		.read = entry & BIT_ULL(0),
-		.write = entry & BIT_ULL(1),
-	};
-
-	if (!d.read && !d.write)
-		return (struct decoded){ .walk = ABSENT };
-	if (entry & (BIT_ULL(11) | BIT_ULL(62))) {
-		d.walk = FAULT;
-	} else if (level == LVL_4K || (level <= LVL_1G && entry & BIT_ULL(7))) {
-		d.walk = TO_PAGE;
-	} else {
-		d.walk = entry & BIT_ULL(7) ? FAULT : TO_TABLE;
-		d.next = level - 1;
-	}
-	return d;
-}
-
-/* The CPU's nested walk, of a user access, below MAXPHYADDR 52. */
-static struct decoded npt_decode(u64 entry, int level)
-{
-	struct decoded d = {
-		.addr = entry & TEST_ADDR,
-		.read = entry & BIT_ULL(2),
-		.write = (entry & (BIT_ULL(1) | BIT_ULL(2))) ==
-			 (BIT_ULL(1) | BIT_ULL(2)),
-	};
-
-	if (!(entry & BIT_ULL(0)))
-		return (struct decoded){ .walk = ABSENT };
-	if (entry & BIT_ULL(51)) {
-		d.walk = FAULT;
-	} else if (level == LVL_4K) {
-		d.walk = TO_PAGE;
-	} else if (!(entry & BIT_ULL(7))) {
-		d.walk = entry & BIT_ULL(8) ? FAULT : TO_TABLE;
-		d.next = level - 1;
-	} else if (level > LVL_1G ||
-		   entry & (BIT_ULL(12 + 9 * (level - 1)) - BIT_ULL(13))) {
-		d.walk = FAULT;
-	} else {
-		d.walk = TO_PAGE;
-	}
-	return d;
-}
-
-static struct decoded ept_decode(u64 entry, int level)
-{
-	int memtype = entry >> 3 & 7;
-	struct decoded d = {
-		.addr = entry & TEST_ADDR,
-		.read = entry & BIT_ULL(0),
-		.write = entry & BIT_ULL(1),
-	};
-
-	if (!(entry & 7))
-		return (struct decoded){ .walk = ABSENT };
-	if (d.write && !d.read) {
-		d.walk = FAULT;
-	} else if (level == LVL_4K || (level <= LVL_1G && entry & BIT_ULL(7))) {
-		d.walk = memtype == 2 || memtype == 3 || memtype == 7 ?
-			 FAULT : TO_PAGE;
-		if (level > LVL_4K &&
-		    entry & (BIT_ULL(12 + 9 * (level - 1)) - BIT_ULL(12)))
-			d.walk = FAULT;
-	} else {
-		d.walk = entry & GENMASK_ULL(7, 3) ? FAULT : TO_TABLE;
-		d.next = level - 1;
-	}
-	return d;
-}
-
-static struct decoded cpu_decode(enum mmu_share_format fmt, u64 entry, int level)
-{
-	return fmt == NPT ? npt_decode(entry, level) : ept_decode(entry, level);
-}
-
-static struct decoded iommu_decode(enum mmu_share_format fmt, u64 entry,
-				   int level)
-{
-	return fmt == NPT ? amdvi_decode(entry, level) :
-			    vtdss_decode(entry, level);
-}
 
 /* The IOMMU gets somewhere by way of this entry. */
 static bool iommu_reaches(enum mmu_share_format fmt, u64 entry, int level)
 {
-	struct decoded d = iommu_decode(fmt, entry, level);
+	struct decoded d = mmu_share_iommu_decode(fmt, entry, level);
 
-	return d.walk == TO_TABLE ||
-	       (d.walk == TO_PAGE && (d.read || d.write));
+	return gets_anywhere(&d);
 }
 
 /* A small generator, so that a failure can be repeated. */
@@ -159,39 +25,57 @@ static u64 next_random(u64 *state)
 	return *state;
 }
 
-/* A legal leaf of a random state of spte.h's table, address, A, D, NX/X. */
-static u64 random_leaf(enum mmu_share_format fmt, int level, u64 *rnd)
+/* A legal leaf of a random kind and state of spte.h's table, address, A, D, NX. */
+static u64 random_npt_leaf(u64 entry, u64 r)
 {
-	static const u8 ept_memtypes[] = { 0, 1, 4, 5, 6 };
-	u64 low = BIT_ULL(12 + 9 * (level - 1)) - 1;
-	u64 r = next_random(rnd);
 	bool host_w = r % 4 > 0, mmu_w = r % 4 > 1, cpu_w = r % 4 > 2;
-	/* Bit 51 would be MMIO's reserved bit. */
-	u64 entry = next_random(rnd) & GENMASK_ULL(50, 12) & ~low;
+	int door = (r >> 8) % 3;
+	bool cpu_open = door != 0, device_open = door != 1;
 
-	r = next_random(rnd);
-	if (level > LVL_4K)
-		entry |= BIT_ULL(7);
+	entry |= BIT_ULL(0) | BIT_ULL(60);
+	entry |= r & (BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(63));
+	if (cpu_open)
+		entry |= BIT_ULL(2);
+	if (cpu_open && mmu_w)
+		entry |= BIT_ULL(8);
+	if (cpu_open && cpu_w)
+		entry |= BIT_ULL(1);
+	if (device_open)
+		entry |= BIT_ULL(61) | (r & BIT_ULL(62));
+	else
+		entry |= npt_next_level(host_w ? 6 : 4);
+	return entry;
+}
+
+/* The same, with EPT's X, XU, IPAT and memory types. */
+static u64 random_ept_leaf(u64 entry, u64 r)
+{
+	static const u8 memtypes[] = { 0, 1, 4, 5, 6 };
+	bool host_w = r % 4 > 0, mmu_w = r % 4 > 1, cpu_w = r % 4 > 2;
+
+	entry |= BIT_ULL(0) | BIT_ULL(60) | BIT_ULL(63);
+	entry |= r & (BIT_ULL(2) | BIT_ULL(6) | BIT_ULL(8) | BIT_ULL(9) |
+		      BIT_ULL(10));
+	entry |= (u64)memtypes[(r >> 32) % 5] << 3;
+	if (host_w)
+		entry |= BIT_ULL(53);
+	if (mmu_w)
+		entry |= BIT_ULL(55);
 	if (cpu_w)
 		entry |= BIT_ULL(1);
-	if (fmt == NPT) {
-		entry |= BIT_ULL(0) | BIT_ULL(2) | BIT_ULL(60) | BIT_ULL(61);
-		entry |= r & (BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(63));
-		if (host_w)
-			entry |= BIT_ULL(62);
-		if (mmu_w)
-			entry |= BIT_ULL(8);
-	} else {
-		entry |= BIT_ULL(0) | BIT_ULL(60) | BIT_ULL(63);
-		entry |= r & (BIT_ULL(2) | BIT_ULL(6) | BIT_ULL(8) |
-			      BIT_ULL(9) | BIT_ULL(10));
-		entry |= (u64)ept_memtypes[(r >> 32) % 5] << 3;
-		if (host_w)
-			entry |= BIT_ULL(53);
-		if (mmu_w)
-			entry |= BIT_ULL(55);
-	}
 	return entry;
+}
+
+static u64 random_leaf(enum mmu_share_format fmt, int level, u64 *rnd)
+{
+	u64 low = BIT_ULL(12 + 9 * (level - 1)) - 1;
+	/* Bit 51 would be MMIO's reserved bit. */
+	u64 entry = next_random(rnd) & GENMASK_ULL(50, 12) & ~low;
+	u64 r = next_random(rnd);
+
+	if (level > LVL_4K)
+		entry |= BIT_ULL(7);
+	return fmt == NPT ? random_npt_leaf(entry, r) : random_ept_leaf(entry, r);
 }
 
 /* make_nonleaf_spte()'s, with a random address and A. */
@@ -203,6 +87,29 @@ static u64 random_table(enum mmu_share_format fmt, int level, u64 *rnd)
 
 	return addr | (r & accessed) |
 	       (sample_table(fmt, level) & ~(TEST_ADDR | accessed));
+}
+
+/* A legal leaf: both find the same page, but for whom it is shut to: U and IR. */
+static void expect_leaf_alike(struct kunit *test, enum mmu_share_format fmt,
+			      u64 entry, const struct decoded *cpu,
+			      const struct decoded *iommu)
+{
+	bool cpu_open = fmt == EPT || entry & BIT_ULL(2);
+	bool device_open = fmt == EPT || entry & BIT_ULL(61);
+
+	KUNIT_EXPECT_EQ_MSG(test, cpu->walk, TO_PAGE, "entry %016llx", entry);
+	KUNIT_EXPECT_EQ_MSG(test, cpu->read, cpu_open, "entry %016llx", entry);
+	KUNIT_EXPECT_TRUE(test, cpu->read || !cpu->write);
+	KUNIT_EXPECT_TRUE(test, cpu_open || device_open);
+
+	if (!device_open) {
+		KUNIT_EXPECT_FALSE_MSG(test, gets_anywhere(iommu),
+				       "entry %016llx", entry);
+		return;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, iommu->walk, TO_PAGE, "entry %016llx", entry);
+	KUNIT_EXPECT_TRUE(test, iommu->read);
+	KUNIT_EXPECT_EQ(test, cpu->addr, iommu->addr);
 }
 
 /*
@@ -217,22 +124,23 @@ static void legal_flips_decode_alike(struct kunit *test)
 
 	for (bit = 0; bit < 64; bit++) {
 		u64 entry = legal ^ BIT_ULL(bit);
-		struct decoded cpu = cpu_decode(c->fmt, entry, c->level);
-		struct decoded iommu = iommu_decode(c->fmt, entry, c->level);
+		struct decoded cpu = mmu_share_cpu_decode(c->fmt, entry, c->level);
+		struct decoded iommu = mmu_share_iommu_decode(c->fmt, entry, c->level);
 
 		/* Only a leaf or a table may have address bit 51. */
 		if (mmu_share_check_entry(c->fmt, entry, c->level) ||
-		    (bit == 51 && (c->kind == LEAF || c->kind == TABLE)))
+		    (bit == 51 && (is_leaf_kind(c->kind) || c->kind == TABLE)))
 			continue;
 
-		if (cpu.walk == TO_PAGE || cpu.walk == TO_TABLE) {
+		if (cpu.walk == TO_PAGE) {
+			expect_leaf_alike(test, c->fmt, entry, &cpu, &iommu);
+		} else if (cpu.walk == TO_TABLE) {
 			KUNIT_EXPECT_EQ_MSG(test, cpu.walk, iommu.walk,
 					    "entry %016llx", entry);
 			KUNIT_EXPECT_EQ(test, cpu.addr, iommu.addr);
 			KUNIT_EXPECT_EQ(test, cpu.next, iommu.next);
 		} else {
-			KUNIT_EXPECT_FALSE_MSG(test,
-					       iommu_reaches(c->fmt, entry, c->level),
+			KUNIT_EXPECT_FALSE_MSG(test, gets_anywhere(&iommu),
 					       "entry %016llx", entry);
 		}
 	}
@@ -264,8 +172,19 @@ static void npt_cpu_write_protect_keeps_the_device(struct kunit *test)
 	u64 entry = npt_leaf(LVL_4K) & ~BIT_ULL(1);
 
 	expect_verdict(test, NPT, entry, LVL_4K, NULL);
-	KUNIT_EXPECT_FALSE(test, npt_decode(entry, LVL_4K).write);
-	KUNIT_EXPECT_TRUE(test, amdvi_decode(entry, LVL_4K).write);
+	KUNIT_EXPECT_FALSE(test, mmu_share_cpu_decode(NPT, entry, LVL_4K).write);
+	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_decode(NPT, entry, LVL_4K).write);
+}
+
+/* ... nor the other way round. */
+static void npt_device_write_protect_keeps_the_cpu(struct kunit *test)
+{
+	u64 entry = npt_device_reads(LVL_4K);
+
+	expect_verdict(test, NPT, entry, LVL_4K, NULL);
+	KUNIT_EXPECT_TRUE(test, mmu_share_cpu_decode(NPT, entry, LVL_4K).write);
+	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_decode(NPT, entry, LVL_4K).read);
+	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_decode(NPT, entry, LVL_4K).write);
 }
 
 /* make_mmio_spte()'s spread of the generation, and its inverse. */
@@ -359,7 +278,7 @@ static void mmio_of_every_generation_is_safe(struct kunit *test)
 			for (level = LVL_4K; level <= LVL_TOP; level++) {
 				bad += !!mmu_share_check_entry(fmt, entry, level);
 				bad += iommu_reaches(fmt, entry, level);
-				bad += cpu_decode(fmt, entry, level).walk != FAULT;
+				bad += mmu_share_cpu_decode(fmt, entry, level).walk != FAULT;
 			}
 			bad += mmu_share_iommu_can_follow(fmt, entry, LVL_TOP);
 			bad += !!(entry & l->mmu_present);
@@ -396,6 +315,17 @@ static void generation_has_its_width(struct kunit *test)
 				     GENMASK_ULL(59, 52) | GENMASK_ULL(11, 6));
 }
 
+/* @small is what @huge was, @off bytes into it, to one of the walkers. */
+static bool reads_alike(decode_fn decode, enum mmu_share_format fmt, u64 huge,
+			u64 small, int level, u64 off)
+{
+	struct decoded was = decode(fmt, huge, level);
+	struct decoded is = decode(fmt, small, level - 1);
+
+	return is.walk == was.walk && is.addr == was.addr + off &&
+	       is.read == was.read && is.write == was.write;
+}
+
 /* make_small_spte(): every child of a split leaf is legal, and alike. */
 static void split_leaf_has_legal_children(struct kunit *test)
 {
@@ -404,28 +334,25 @@ static void split_leaf_has_legal_children(struct kunit *test)
 	int level, n, i;
 
 	for (level = LVL_2M; level <= LVL_1G; level++) {
-		for (n = 0; n < 16; n++) {
+		for (n = 0; n < 32; n++) {
 			u64 huge = random_leaf(fmt, level, &rnd);
-			struct decoded old = iommu_decode(fmt, huge, level);
 			u64 bad = 0;
 
 			for (i = 0; i < 512; i++) {
 				u64 off = (u64)i << (12 + 9 * (level - 2));
 				u64 small = huge | off;
-				struct decoded d;
 
 				if (level - 1 == LVL_4K)
 					small &= ~BIT_ULL(7);
-				d = iommu_decode(fmt, small, level - 1);
 
 				bad += !!mmu_share_check_entry(fmt, small,
 							       level - 1);
-				bad += d.walk != TO_PAGE;
-				bad += d.addr != old.addr + off;
-				bad += d.read != old.read;
-				bad += d.write != old.write;
+				bad += !reads_alike(mmu_share_cpu_decode, fmt,
+						    huge, small, level, off);
+				bad += !reads_alike(mmu_share_iommu_decode, fmt,
+						    huge, small, level, off);
 			}
-			KUNIT_EXPECT_EQ(test, bad, 0ULL);
+			KUNIT_EXPECT_EQ_MSG(test, bad, 0ULL, "leaf %016llx", huge);
 		}
 	}
 }
@@ -463,31 +390,6 @@ static void merge_without_alignment_is_refused(struct kunit *test)
 	expect_verdict(test, fmt, small | BIT_ULL(7), LVL_1G, "unaligned");
 }
 
-typedef struct decoded (*decode_fn)(enum mmu_share_format fmt, u64 entry,
-				    int level);
-
-/*
- * Walk from @top on, permissions ANDed.  @entry has one entry for each level;
- * the walk stops in front of a level that it has none for.
- */
-static struct decoded walk(decode_fn decode, enum mmu_share_format fmt,
-			   const u64 *entry, int top, int leaf, int *level)
-{
-	bool read = true, write = true;
-	struct decoded d;
-
-	for (*level = top; ; *level = d.next) {
-		d = decode(fmt, entry[*level], *level);
-		read &= d.read;
-		write &= d.write;
-		if (d.walk != TO_TABLE || d.next < leaf)
-			break;
-	}
-	d.read = read;
-	d.write = write;
-	return d;
-}
-
 /* Both walkers go down random legal tables to the same end. */
 static void random_walk(struct kunit *test, enum mmu_share_format fmt, int top,
 			int leaf, u64 *rnd)
@@ -501,27 +403,23 @@ static void random_walk(struct kunit *test, enum mmu_share_format fmt, int top,
 	entry[leaf] = random_leaf(fmt, leaf, rnd);
 
 	for (level = top; level >= leaf; level--) {
-		bool follow = mmu_share_iommu_can_follow(fmt, entry[level], level);
-
 		expect_verdict(test, fmt, entry[level], level, NULL);
-		KUNIT_EXPECT_TRUE(test, follow);
+		if (level > leaf)
+			KUNIT_EXPECT_TRUE(test,
+					  mmu_share_iommu_can_follow(fmt, entry[level], level));
 	}
 
-	cpu = walk(cpu_decode, fmt, entry, top, leaf, &level);
+	cpu = mmu_share_walk(mmu_share_cpu_decode, fmt, entry, top, leaf, &level);
 	KUNIT_EXPECT_EQ(test, level, leaf);
-	iommu = walk(iommu_decode, fmt, entry, top, leaf, &level);
+	iommu = mmu_share_walk(mmu_share_iommu_decode, fmt, entry, top, leaf, &level);
 	KUNIT_EXPECT_EQ(test, level, leaf);
 
-	KUNIT_EXPECT_EQ(test, cpu.walk, TO_PAGE);
-	KUNIT_EXPECT_EQ(test, iommu.walk, TO_PAGE);
-	KUNIT_EXPECT_EQ(test, cpu.addr, iommu.addr);
-	KUNIT_EXPECT_TRUE(test, cpu.read);
-	KUNIT_EXPECT_TRUE(test, iommu.read);
-	/* EPT has one W.  With NPT the CPU never has more than the device. */
+	expect_leaf_alike(test, fmt, entry[leaf], &cpu, &iommu);
+	KUNIT_EXPECT_EQ(test, gets_anywhere(&iommu),
+			mmu_share_iommu_can_follow(fmt, entry[leaf], leaf));
+	/* EPT has one W; NPT has W for the CPU and IW for the device. */
 	if (fmt == EPT)
 		KUNIT_EXPECT_EQ(test, cpu.write, iommu.write);
-	else
-		KUNIT_EXPECT_TRUE(test, iommu.write || !cpu.write);
 }
 
 static void random_walks_end_alike(struct kunit *test)
@@ -542,6 +440,7 @@ static struct kunit_case mmu_share_walk_cases[] = {
 	KUNIT_CASE_PARAM(legal_flips_decode_alike, mmu_share_entry_params),
 	KUNIT_CASE_PARAM(can_follow_covers_the_walker, mmu_share_entry_params),
 	KUNIT_CASE(npt_cpu_write_protect_keeps_the_device),
+	KUNIT_CASE(npt_device_write_protect_keeps_the_cpu),
 	KUNIT_CASE(npt_stock_mmio_is_followable),
 	KUNIT_CASE(ept_stock_mmio_is_followable),
 	KUNIT_CASE_PARAM(mmio_of_every_generation_is_safe, mmu_share_format_params),
