@@ -38,10 +38,6 @@ module_param(tdp_memslot_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_memslot_quiet_ms,
 		 "The same after a change of memslots, the last thing that a VMM does when it changes memory (default: 0)");
 
-/* Those that have a VM. See tdp.h for the order of locks. */
-DEFINE_MUTEX(tdp_list_lock);
-LIST_HEAD(tdp_list);
-
 static struct iommufd_tdp *to_tdp(struct io_pagetable *iopt)
 {
 	return &container_of(iopt, struct iommufd_ioas, iopt)->tdp;
@@ -251,18 +247,22 @@ void tdp_activate(struct iommufd_tdp *tdp)
 static void forget_vm(struct iommufd_tdp *tdp)
 {
 	struct tdp_share_ref *ref;
+	struct mem_cgroup *memcg;
 
-	guard(mutex)(&tdp_list_lock);
+	guard(mutex)(&tdp->vm_lock);
 
 	scoped_guard(mutex, &tdp->lock) {
 		ref = tdp->ref;
 		if (!ref || tdp->hwpt || tdp_find_devices(tdp).own)
 			return;
 		WRITE_ONCE(tdp->ref, NULL);
+		memcg = tdp->memcg;
+		tdp->memcg = NULL;
 	}
+	tdp_list_del(tdp);
+	/* It waits for events that are being told, which take the lock. */
 	tdp_bridge_unwatch(ref, &tdp->nb);
-	list_del(&tdp->item);
-	mem_cgroup_put(tdp->memcg);
+	mem_cgroup_put(memcg);
 	tdp_bridge_put(ref);
 }
 
@@ -312,7 +312,7 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 /* An IOAS gets to know its VM with the first of the VM's devices. */
 static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 {
-	guard(mutex)(&tdp_list_lock);
+	guard(mutex)(&tdp->vm_lock);
 
 	scoped_guard(mutex, &tdp->lock) {
 		if (tdp->ref)
@@ -328,8 +328,9 @@ static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 		tdp->stats.since = ktime_get_ns();
 		WRITE_ONCE(tdp->ref, ref);
 	}
+	/* Without the lock, which is taken by those who are told of events. */
 	tdp_bridge_watch(ref, &tdp->nb);
-	list_add_tail(&tdp->item, &tdp_list);
+	tdp_list_add(tdp);
 }
 
 /**
@@ -343,7 +344,10 @@ void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
 {
 	struct iommufd_tdp *tdp = &ioas->tdp;
 
+	mutex_init(&tdp->vm_lock);
 	mutex_init(&tdp->lock);
+	refcount_set(&tdp->users, 1);
+	init_completion(&tdp->unused);
 	INIT_DELAYED_WORK(&tdp->work, tdp_settle);
 	tdp->nb.notifier_call = tdp_event;
 	tdp->ictx = ictx;
@@ -359,8 +363,11 @@ void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 {
 	if (READ_ONCE(ioas->tdp.ref))
 		forget_vm(&ioas->tdp);
+	/* Those who have found it in the list may still kick the work item. */
+	tdp_list_wait(&ioas->tdp);
 	cancel_delayed_work_sync(&ioas->tdp.work);
 	mutex_destroy(&ioas->tdp.lock);
+	mutex_destroy(&ioas->tdp.vm_lock);
 }
 
 /**

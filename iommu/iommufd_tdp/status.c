@@ -7,6 +7,7 @@
  * takes "PID off", "PID auto", "PID share" or "PID private".
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/seq_file.h>
 #include <linux/string_helpers.h>
@@ -39,6 +40,81 @@ static const char *const reason_names[] = {
 
 static struct dentry *tdp_dir;
 
+/*
+ * Those that have a VM, of all processes of the host. The lock is innermost: none
+ * of a VM's locks is taken while it is held, so that a VM that is stuck does not
+ * stop others. Whoever looks at an entry holds it by iommufd_tdp::users meanwhile.
+ */
+static DEFINE_MUTEX(tdp_list_lock);
+static LIST_HEAD(tdp_list);
+static u64 tdp_list_last;
+
+/**
+ * tdp_list_add() - List an IOAS that has a VM
+ * @tdp: the IOAS's, not listed
+ *
+ * Context: iommufd_tdp::vm_lock held.
+ */
+void tdp_list_add(struct iommufd_tdp *tdp)
+{
+	guard(mutex)(&tdp_list_lock);
+
+	/* In the order of numbers, by which readers go on. */
+	tdp->nr = ++tdp_list_last;
+	list_add_tail(&tdp->item, &tdp_list);
+}
+
+/**
+ * tdp_list_del() - Undo tdp_list_add()
+ * @tdp: listed. Who has found it before may go on using it, see tdp_list_wait()
+ *
+ * Context: iommufd_tdp::vm_lock held.
+ */
+void tdp_list_del(struct iommufd_tdp *tdp)
+{
+	guard(mutex)(&tdp_list_lock);
+
+	list_del(&tdp->item);
+}
+
+/**
+ * tdp_list_wait() - Wait for those who have found an IOAS in the list
+ * @tdp: not listed any more, and will not be
+ *
+ * They wait for nothing but the IOAS's own locks, and for what they have it do.
+ *
+ * Context: may sleep; none of the IOAS's locks may be held.
+ */
+void tdp_list_wait(struct iommufd_tdp *tdp)
+{
+	if (!refcount_dec_and_test(&tdp->users))
+		wait_for_completion(&tdp->unused);
+}
+
+/* The next in the list behind number *@nr, which becomes its; NULL at the end. */
+static struct iommufd_tdp *tdp_list_next(u64 *nr)
+{
+	struct iommufd_tdp *tdp;
+
+	guard(mutex)(&tdp_list_lock);
+
+	list_for_each_entry(tdp, &tdp_list, item) {
+		if (tdp->nr <= *nr)
+			continue;
+		*nr = tdp->nr;
+		refcount_inc(&tdp->users);
+		return tdp;
+	}
+	return NULL;
+}
+
+/* Undo what tdp_list_next() has taken. */
+static void tdp_list_put(struct iommufd_tdp *tdp)
+{
+	if (refcount_dec_and_test(&tdp->users))
+		complete(&tdp->unused);
+}
+
 /* Why there is no sharing now. */
 static enum tdp_reason current_reason(struct iommufd_tdp *tdp)
 {
@@ -51,24 +127,44 @@ static enum tdp_reason current_reason(struct iommufd_tdp *tdp)
 	return tdp->reason;
 }
 
-static void show_one(struct seq_file *m, struct iommufd_tdp *tdp)
+/*
+ * Lock a VM that may be in the middle of something, or stuck: -EBUSY if it is
+ * after a second, -EINTR if whoever asks does not want to know any more.
+ */
+static int lock_patiently(struct iommufd_tdp *tdp)
+{
+	for (int i = 0; i < 100; i++) {
+		if (mutex_trylock(&tdp->lock))
+			return 0;
+		if (msleep_interruptible(10))
+			return -EINTR;
+	}
+	return -EBUSY;
+}
+
+/*
+ * A VM's line. Without the lock, if that can't be had, the numbers may not fit together and
+ * devices are not looked for. They are printed and nothing else.
+ */
+static void show_one(struct seq_file *m, struct iommufd_tdp *tdp, bool locked)
 {
 	struct tdp_stats *stats = &tdp->stats;
 	u64 ns[2] = { stats->ns[false], stats->ns[true] };
-	struct tdp_devices found;
+	struct tdp_devices found = { 0 };
+	bool shared = READ_ONCE(tdp->hwpt);
+	bool off = READ_ONCE(tdp->off);
 
-	guard(mutex)(&tdp->lock);
+	if (locked)
+		found = tdp_find_devices(tdp);
+	ns[shared] += ktime_get_ns() - stats->since;
 
-	found = tdp_find_devices(tdp);
-	ns[!!tdp->hwpt] += ktime_get_ns() - stats->since;
-
-	seq_printf(m, "pid=%d comm=", tdp->pid);
+	seq_printf(m, "pid=%d comm=", READ_ONCE(tdp->pid));
 	seq_escape_str(m, tdp->comm, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " =\"\\");
 	seq_printf(m, " hwpt=%u devices=%u mode=%s state=%s reason=%s error=%d last=%s",
 		   found.hwpt ? found.hwpt->common.obj.id : 0, found.own,
-		   tdp->off ? "off" : "auto", tdp->hwpt ? "shared" : "private",
-		   reason_names[current_reason(tdp)],
-		   tdp->hwpt ? 0 : -tdp->error,
+		   off ? "off" : "auto", shared ? "shared" : "private",
+		   locked ? reason_names[current_reason(tdp)] : "busy",
+		   shared ? 0 : -READ_ONCE(tdp->error),
 		   stats->converted[false] ? trigger_names[stats->last] : "none");
 	seq_printf(m, " to_shared=%llu to_private=%llu failed=%llu shared_ns=%llu private_ns=%llu longest_ns=%llu",
 		   stats->converted[true], stats->converted[false],
@@ -82,12 +178,19 @@ static void show_one(struct seq_file *m, struct iommufd_tdp *tdp)
 static int vms_show(struct seq_file *m, void *unused)
 {
 	struct iommufd_tdp *tdp;
+	u64 nr = 0;
+	int rc = 0;
 
-	guard(mutex)(&tdp_list_lock);
-
-	list_for_each_entry(tdp, &tdp_list, item)
-		show_one(m, tdp);
-	return 0;
+	while (rc != -EINTR && (tdp = tdp_list_next(&nr))) {
+		rc = lock_patiently(tdp);
+		/* With the lock it is seen whether the VM has been forgotten. */
+		if (rc == -EBUSY || (!rc && tdp->ref))
+			show_one(m, tdp, !rc);
+		if (!rc)
+			mutex_unlock(&tdp->lock);
+		tdp_list_put(tdp);
+	}
+	return rc == -EINTR ? rc : 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vms);
 
@@ -95,7 +198,10 @@ static int order_share(struct iommufd_tdp *tdp)
 {
 	int rc;
 
-	scoped_guard(mutex, &tdp->lock) {
+	scoped_cond_guard(mutex_intr, return -EINTR, &tdp->lock) {
+		/* It may have been forgotten since it was found. */
+		if (!tdp->ref)
+			return -ESRCH;
 		if (tdp->off)
 			return -EPERM;
 		tdp_evaluate(tdp, TDP_BY_FORCE);
@@ -112,9 +218,12 @@ static int order_private(struct iommufd_tdp *tdp, enum tdp_trigger trigger,
 {
 	int rc;
 
-	guard(mutex)(&tdp->lock);
+	ACQUIRE(mutex_intr, lock)(&tdp->lock);
+	rc = ACQUIRE_ERR(mutex_intr, &lock);
+	if (rc)
+		return rc;
 
-	tdp->off = off;
+	WRITE_ONCE(tdp->off, off);
 	rc = tdp_step_aside(tdp, trigger);
 	if (!rc)
 		tdp->reason = off ? TDP_OFF : TDP_FORCED;
@@ -133,8 +242,8 @@ static int order(struct iommufd_tdp *tdp, const char *command)
 	} else if (!strcmp(command, "private")) {
 		rc = order_private(tdp, TDP_BY_FORCE, READ_ONCE(tdp->off));
 	} else if (!strcmp(command, "auto")) {
-		guard(mutex)(&tdp->lock);
-		tdp->off = false;
+		scoped_cond_guard(mutex_intr, return -EINTR, &tdp->lock)
+			WRITE_ONCE(tdp->off, false);
 	} else {
 		return -EINVAL;
 	}
@@ -146,6 +255,7 @@ static ssize_t control_write(struct file *file, const char __user *ubuf,
 			     size_t len, loff_t *pos)
 {
 	int pid, rc = -ESRCH, parsed = 0;
+	u64 nr = 0;
 	struct iommufd_tdp *tdp;
 	char buf[32], *command;
 
@@ -159,17 +269,15 @@ static ssize_t control_write(struct file *file, const char __user *ubuf,
 		return -EINVAL;
 	command = strim(buf + parsed);
 
-	guard(mutex)(&tdp_list_lock);
-
 	/* A process may have more than one VM, or IOAS. */
-	list_for_each_entry(tdp, &tdp_list, item) {
-		int one;
+	while (rc != -EINTR && (tdp = tdp_list_next(&nr))) {
+		if (READ_ONCE(tdp->pid) == pid) {
+			int one = order(tdp, command);
 
-		if (tdp->pid != pid)
-			continue;
-		one = order(tdp, command);
-		if (rc == -ESRCH || one)
-			rc = one;
+			if (rc == -ESRCH || one)
+				rc = one;
+		}
+		tdp_list_put(tdp);
 	}
 	return rc ?: len;
 }

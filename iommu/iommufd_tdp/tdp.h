@@ -13,15 +13,20 @@
  * Lock order, outermost first; kvm->slots_lock may be held outside of all but
  * the first two:
  *   ioas->mutex
- *     tdp_list_lock: which of them are in use
- *       iommufd_tdp::lock
- *         igroup->lock, iopt->domains_rwsem and what is inside of these
+ *     iommufd_tdp::vm_lock: meeting and forgetting a VM
+ *       the share's notifier chain
+ *         iommufd_tdp::lock
+ *           igroup->lock, iopt->domains_rwsem and what is inside of these
+ * The list of all VMs has a lock that is inside of all of these, and nothing is
+ * inside of it.
  */
 #ifndef __IOMMUFD_TDP_H
 #define __IOMMUFD_TDP_H
 
+#include <linux/completion.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -108,10 +113,15 @@ struct tdp_stats {
 
 /**
  * struct iommufd_tdp - automatic sharing of an IOAS
- * @lock: protects all but @item; held while an HWPT of the IOAS gets a device or
- *	changes its domain
+ * @vm_lock: held while a VM is met or forgotten; @ref, @nb and @item then change
+ *	together, part of which must be done without @lock
+ * @lock: protects what has no other; held while an HWPT of the IOAS gets a device
+ *	or changes its domain
  * @ictx: the IOAS's context
- * @item: in the list of those that have a VM, protected by tdp_list_lock
+ * @item: in the list of those that have a VM, protected by the list's lock
+ * @nr: its number there, likewise
+ * @users: those who have found it in the list, and the IOAS itself
+ * @unused: none of them is left
  * @ref: the VM's share, NULL until a device of a VM is attached
  * @nb: told of what happens to the share
  * @work: looks whether to share, once things are quiet
@@ -126,9 +136,13 @@ struct tdp_stats {
  * @stats: what has happened so far
  */
 struct iommufd_tdp {
-	struct mutex lock; /* protects what follows */
+	struct mutex vm_lock; /* see above */
+	struct mutex lock; /* see above */
 	struct iommufd_ctx *ictx;
 	struct list_head item;
+	u64 nr;
+	refcount_t users;
+	struct completion unused;
 	struct tdp_share_ref *ref;
 	struct notifier_block nb;
 	struct delayed_work work;

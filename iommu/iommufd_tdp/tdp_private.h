@@ -7,9 +7,6 @@
 
 #include "../iommufd_private.h"
 
-extern struct mutex tdp_list_lock;
-extern struct list_head tdp_list;
-
 /**
  * struct tdp_devices - what is attached to the HWPTs of an IOAS
  * @hwpt: HWPT that could be shared: the one that is, or the first with a device
@@ -38,5 +35,10 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
 int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
 void tdp_activate(struct iommufd_tdp *tdp);
 void tdp_kick(struct iommufd_tdp *tdp);
+
+/* status.c */
+void tdp_list_add(struct iommufd_tdp *tdp);
+void tdp_list_del(struct iommufd_tdp *tdp);
+void tdp_list_wait(struct iommufd_tdp *tdp);
 
 #endif /* __IOMMUFD_TDP_PRIVATE_H */
