@@ -6,6 +6,14 @@
  * Both domains map the same at the time of the change: the new one is filled from
  * the IOAS first, the old one emptied last. While the HWPT is shared it has a
  * private one in reserve, empty, so that the way back takes no more than tables.
+ *
+ * Devices move one group after the other, and a group may refuse to: the IOMMU
+ * core says -EBUSY from the beginning of a device's reset to its end, there may be
+ * no memory. Nobody waits for that here. Devices are then on both domains, the
+ * HWPT is split: both stay alive and in the IOAS, so that every map and unmap
+ * reaches both, until the rest of the devices have moved to the private domain or
+ * have been detached. A domain is taken out of the IOAS, emptied and freed only
+ * when no group is attached to it.
  */
 #include <linux/iommu.h>
 #include <linux/tdp_bridge.h>
@@ -154,42 +162,76 @@ static int enforce_cc(struct iommufd_hwpt_paging *hwpt,
 	return 0;
 }
 
-/* Have all that is attached to an HWPT use the HWPT's present domain. */
-static int reattach(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
+/*
+ * The domain that a group is attached to. It is not always the HWPT's: while the
+ * HWPT is split the groups differ. igroup->lock is held.
+ */
+static struct iommu_domain *group_domain(struct iommufd_group *igroup)
+{
+	struct iommu_attach_handle *handle;
+
+	lockdep_assert_held(&igroup->lock);
+
+	handle = iommu_attach_handle_get(igroup->group, IOMMU_NO_PASID, 0);
+	return IS_ERR(handle) ? NULL : handle->domain;
+}
+
+/*
+ * Move all that is attached to an HWPT to @domain. Those that are there already
+ * are left alone, so that nothing that they do, such as a reset, can make it fail.
+ * Each group is tried; on failure those that could be moved have been, and the
+ * HWPT's domain is what it was. The first errno is returned.
+ */
+static int move_devices(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
+			struct iommu_domain *domain)
 {
 	struct iommufd_hw_pagetable *common = &hwpt->common;
+	struct iommu_domain *before = common->domain;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
-	int rc = 0;
+	int err, rc = 0;
 
+	lockdep_assert_held(&tdp->lock);
+
+	/* A group that is replaced takes it from there. */
+	common->domain = domain;
 	for (igroup = next_group(tdp->ictx, NULL); igroup;
 	     igroup = next_group(tdp->ictx, igroup)) {
 		guard(mutex)(&igroup->lock);
 		idev = attached_device(igroup, hwpt);
-		if (rc || !idev)
+		if (!idev || group_domain(igroup) == domain)
 			continue;
 
-		rc = iommufd_hwpt_replace_device(idev, IOMMU_NO_PASID, common,
-						 common);
+		err = iommufd_hwpt_replace_device(idev, IOMMU_NO_PASID, common,
+						  common);
+		rc = rc ?: err;
 	}
+	if (rc)
+		common->domain = before;
 	return rc;
 }
 
-/* Exchange an HWPT's domain; on failure all is as before. */
-static int exchange(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
-		    struct iommu_domain *domain)
+/*
+ * Whether anything that is attached to an HWPT uses @domain. No device comes as
+ * long as iommufd_tdp::lock is held, so that a no is final.
+ */
+static bool domain_in_use(struct iommufd_tdp *tdp,
+			  struct iommufd_hwpt_paging *hwpt,
+			  struct iommu_domain *domain)
 {
-	struct iommu_domain *old = hwpt->common.domain;
-	int rc;
+	struct iommufd_group *igroup;
+	bool in_use = false;
 
-	hwpt->common.domain = domain;
-	rc = reattach(tdp, hwpt);
-	if (rc) {
-		hwpt->common.domain = old;
-		/* The way back is to a domain that these devices have used. */
-		WARN_ON(reattach(tdp, hwpt));
+	lockdep_assert_held(&tdp->lock);
+
+	for (igroup = next_group(tdp->ictx, NULL); igroup;
+	     igroup = next_group(tdp->ictx, igroup)) {
+		guard(mutex)(&igroup->lock);
+		if (attached_device(igroup, hwpt) &&
+		    group_domain(igroup) == domain)
+			in_use = true;
 	}
-	return rc;
+	return in_use;
 }
 
 /**
@@ -199,8 +241,9 @@ static int exchange(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
  *
  * Context: iommufd_tdp::lock held; takes igroup and iopt locks. May sleep.
  * Return: 0; the errno of tdp_bridge_bind(), of a map as in tdp_provider_ops, of
- * the driver's attach; -ENODEV when nothing is attached any more. On failure
- * nothing has changed.
+ * the driver's attach; -EAGAIN while a device is being reset; -ENODEV when nothing
+ * is attached any more. On failure nothing has changed, or the HWPT is split, if
+ * devices that had moved could not go back: tdp_make_private() goes on with that.
  */
 int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 {
@@ -233,7 +276,13 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_free;
 
-	rc = exchange(tdp, hwpt, shared);
+	rc = move_devices(tdp, hwpt, shared);
+	/* -EBUSY is that another HWPT has the table. */
+	if (rc == -EBUSY)
+		rc = -EAGAIN;
+	if (rc && move_devices(tdp, hwpt, old) &&
+	    domain_in_use(tdp, hwpt, shared))
+		goto split;
 	if (rc)
 		goto err_remove;
 
@@ -243,6 +292,16 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	hwpt->tdp_private = reserve;
 	tdp->hwpt = hwpt;
 	return 0;
+
+split:
+	/* As on the way back from a shared domain, only that it began here. */
+	tdp_bridge_leave(shared, false);
+	iommu_domain_free(reserve);
+	hwpt->common.domain = shared;
+	hwpt->tdp_private = old;
+	tdp->hwpt = hwpt;
+	tdp->split = true;
+	return rc;
 
 err_remove:
 	iopt_table_remove_domain(iopt, shared);
@@ -255,13 +314,14 @@ err_reserve:
 
 /**
  * tdp_make_private() - Have the shared HWPT walk a table of its own again
- * @tdp: has an HWPT that is shared
+ * @tdp: has an HWPT that is shared, or split
  *
  * The VM's vCPUs keep what they have mapped.
  *
  * Context: iommufd_tdp::lock held; takes igroup and iopt locks. May sleep.
- * Return: 0, or -ENOMEM or the errno of the driver's attach, when nothing has
- * changed.
+ * Return: 0, or -ENOMEM or the errno of the driver's attach, -EBUSY while a device
+ * is being reset. On failure the HWPT is shared as before or, if devices that had
+ * moved could not go back, split; the next call goes on from there.
  */
 int tdp_make_private(struct iommufd_tdp *tdp)
 {
@@ -273,19 +333,48 @@ int tdp_make_private(struct iommufd_tdp *tdp)
 
 	lockdep_assert_held(&tdp->lock);
 
-	rc = iopt_table_add_domain(iopt, private);
-	if (rc)
-		return rc;
+	if (!tdp->split) {
+		rc = iopt_table_add_domain(iopt, private);
+		if (rc)
+			return rc;
+	}
 
-	rc = exchange(tdp, hwpt, private);
+	rc = move_devices(tdp, hwpt, private);
 	if (rc) {
-		iopt_table_remove_domain(iopt, private);
+		/* All or nothing; but from halfway there is no other way. */
+		if (!tdp->split)
+			move_devices(tdp, hwpt, shared);
+		tdp->split = domain_in_use(tdp, hwpt, private);
+		if (!tdp->split)
+			iopt_table_remove_domain(iopt, private);
 		return rc;
 	}
 
+	tdp->split = false;
 	iopt_table_remove_domain(iopt, shared);
 	iommu_domain_free(shared);
 	hwpt->tdp_private = NULL;
 	tdp->hwpt = NULL;
 	return 0;
+}
+
+/**
+ * tdp_drop_reserve() - Free the private domain of a shared HWPT that goes
+ * @tdp: has an HWPT that is shared, or split, and nothing is attached to it
+ *
+ * Context: iommufd_tdp::lock held; takes iopt locks.
+ */
+void tdp_drop_reserve(struct iommufd_tdp *tdp)
+{
+	struct iommufd_hwpt_paging *hwpt = tdp->hwpt;
+
+	lockdep_assert_held(&tdp->lock);
+
+	if (tdp->split)
+		iopt_table_remove_domain(&tdp_ioas(tdp)->iopt,
+					 hwpt->tdp_private);
+	iommu_domain_free(hwpt->tdp_private);
+	hwpt->tdp_private = NULL;
+	tdp->hwpt = NULL;
+	tdp->split = false;
 }

@@ -38,6 +38,13 @@ module_param(tdp_memslot_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_memslot_quiet_ms,
 		 "The same after a change of memslots, the last thing that a VMM does when it changes memory (default: 0)");
 
+/* What fails is tried again after this long, doubled each time, up to the other. */
+#define TDP_RETRY_MIN_MS	20
+#define TDP_RETRY_MAX_MS	10000
+
+/* How often a map is tried again that has failed while a table was shared. */
+#define TDP_MAP_TRIES		4
+
 static struct iommufd_tdp *to_tdp(struct io_pagetable *iopt)
 {
 	return &container_of(iopt, struct iommufd_ioas, iopt)->tdp;
@@ -53,9 +60,13 @@ static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
 static void kick_after(struct iommufd_tdp *tdp, unsigned int quiet_ms)
 {
 	unsigned long quiet = msecs_to_jiffies(quiet_ms);
+	long backoff = READ_ONCE(tdp->not_before) - jiffies;
 
 	/* A guest that changes memslots all the time is not to convert all the time. */
 	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
+	/* Nor is one whose conversions fail. */
+	if (READ_ONCE(tdp->failures) && backoff > 0)
+		quiet = max(quiet, backoff);
 
 	if (READ_ONCE(tdp->ref))
 		mod_delayed_work(system_dfl_wq, &tdp->work, quiet);
@@ -72,6 +83,30 @@ void tdp_kick(struct iommufd_tdp *tdp)
 	kick_after(tdp, READ_ONCE(tdp_quiet_ms));
 }
 
+/* A conversion has failed: do not try again before a time that grows. */
+static void back_off(struct iommufd_tdp *tdp)
+{
+	unsigned int failures = tdp->failures;
+	unsigned int ms = TDP_RETRY_MAX_MS;
+
+	lockdep_assert_held(&tdp->lock);
+
+	if (failures < ilog2(TDP_RETRY_MAX_MS / TDP_RETRY_MIN_MS))
+		ms = TDP_RETRY_MIN_MS << failures;
+	WRITE_ONCE(tdp->not_before, jiffies + msecs_to_jiffies(ms));
+	WRITE_ONCE(tdp->failures, failures + 1);
+}
+
+/*
+ * What made conversions fail may be gone. Without the lock: a conversion that
+ * fails right now may back off once more, but whoever calls this has the work
+ * item run afterwards, and what is queued by then does not wait.
+ */
+static void forget_failures(struct iommufd_tdp *tdp)
+{
+	WRITE_ONCE(tdp->failures, 0);
+}
+
 /* The HWPT is not in that state any longer. */
 static void account_time(struct tdp_stats *stats, bool shared, u64 now)
 {
@@ -85,8 +120,16 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 {
 	struct tdp_stats *stats = &tdp->stats;
 	u64 now, start = ktime_get_ns();
+	bool was_shared = tdp->hwpt;
 	struct mem_cgroup *memcg;
 	int rc;
+
+	/*
+	 * Before it is asked for: whoever has the table looks after giving it up.
+	 * KVM's lock around both orders that.
+	 */
+	if (to_shared)
+		WRITE_ONCE(tdp->waits, true);
 
 	memcg = set_active_memcg(tdp->memcg);
 	rc = to_shared ? tdp_make_shared(tdp, hwpt) : tdp_make_private(tdp);
@@ -95,17 +138,26 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 	now = ktime_get_ns();
 	WRITE_ONCE(tdp->seq, tdp->seq + 1);
 	WRITE_ONCE(stats->last_ns, now - start);
+	if (was_shared != !!tdp->hwpt)
+		account_time(stats, was_shared, now);
 	if (rc) {
 		stats->failed++;
+		/* Who waits for the table is told, and it cost nothing. */
+		if (!tdp->waits)
+			back_off(tdp);
 	} else {
+		forget_failures(tdp);
 		stats->converted[to_shared]++;
-		account_time(stats, !to_shared, now);
 		stats->longest_ns = max(stats->longest_ns, now - start);
 		if (!to_shared) {
 			stats->triggers[trigger]++;
 			stats->last = trigger;
 		}
 	}
+	if (to_shared)
+		WRITE_ONCE(tdp->waits, rc == -EBUSY);
+	if (!tdp->hwpt && !tdp->waits)
+		tdp_list_wake(tdp);
 	trace_iommufd_tdp_convert(tdp->pid, hwpt->common.obj.id, to_shared,
 				  trigger, rc, now - start);
 	return rc;
@@ -115,6 +167,9 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
  * tdp_step_aside() - Give the HWPT that is shared a table of its own
  * @tdp: any
  * @trigger: why
+ *
+ * If that fails it is tried again later, with a growing delay, by the work item:
+ * for as long as the HWPT may not be shared or is split.
  *
  * Context: iommufd_tdp::lock held. May sleep.
  * Return: 0, also when nothing is shared, or the errno of tdp_make_private().
@@ -131,8 +186,10 @@ int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 
 	rc = convert(tdp, hwpt, false, trigger);
 	if (rc) {
-		pr_warn_ratelimited("HWPT %u of pid %d stays shared: no table of its own (%d)\n",
-				    hwpt->common.obj.id, tdp->pid, rc);
+		pr_warn_ratelimited("HWPT %u of pid %d stays shared%s: no table of its own (%d)\n",
+				    hwpt->common.obj.id, tdp->pid,
+				    tdp->split ? " in part" : "", rc);
+		kick_after(tdp, 0);
 		return rc;
 	}
 	tdp->reason = TDP_SETTLING;
@@ -205,8 +262,18 @@ static enum tdp_trigger trigger_of(enum tdp_reason reason)
  */
 void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 {
-	struct tdp_devices found = tdp_find_devices(tdp);
+	struct tdp_devices found;
 
+	/* Whatever is to become of it, it is on its way to a table of its own. */
+	if (tdp->split) {
+		tdp->error = tdp_step_aside(tdp, trigger);
+		if (tdp->error) {
+			tdp->reason = TDP_SPLIT;
+			return;
+		}
+	}
+
+	found = tdp_find_devices(tdp);
 	tdp->reason = look(tdp, &found, &tdp->error);
 	if (tdp->reason != TDP_SHARED) {
 		enum tdp_reason reason = tdp->reason;
@@ -219,8 +286,12 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 		return;
 
 	tdp->error = convert(tdp, found.hwpt, true, trigger);
-	if (tdp->error)
-		tdp->reason = reason_of(tdp->error);
+	if (!tdp->error)
+		return;
+	tdp->reason = tdp->split ? TDP_SPLIT : reason_of(tdp->error);
+	/* A reset passes, and nobody says when. */
+	if (tdp->split || tdp->error == -EAGAIN)
+		kick_after(tdp, 0);
 }
 
 /**
@@ -234,7 +305,7 @@ void tdp_activate(struct iommufd_tdp *tdp)
 	struct tdp_share_ref *ref = NULL;
 
 	scoped_guard(mutex, &tdp->lock) {
-		if (!tdp->hwpt)
+		if (!tdp->hwpt || tdp->split)
 			return;
 		ref = tdp->ref;
 		tdp_bridge_hold(ref);
@@ -291,6 +362,7 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 
 	switch (event) {
 	case TDP_CHANGED:
+		forget_failures(tdp);
 		kick_after(tdp, READ_ONCE(tdp_memslot_quiet_ms));
 		return NOTIFY_OK;
 	case TDP_CONFLICT:
@@ -326,6 +398,7 @@ static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 		tdp->memcg = get_mem_cgroup_from_mm(current->mm);
 		memset(&tdp->stats, 0, sizeof(tdp->stats));
 		tdp->stats.since = ktime_get_ns();
+		forget_failures(tdp);
 		WRITE_ONCE(tdp->ref, ref);
 	}
 	/* Without the lock, which is taken by those who are told of events. */
@@ -428,7 +501,8 @@ int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 	tdp = &paging->ioas->tdp;
 	mutex_lock(&tdp->lock);
 	if (tdp->hwpt == paging &&
-	    !(idev->tdp_ref && tdp_bridge_same_vm(idev->tdp_ref, tdp->ref)))
+	    (tdp->split ||
+	     !(idev->tdp_ref && tdp_bridge_same_vm(idev->tdp_ref, tdp->ref))))
 		rc = tdp_step_aside(tdp, TDP_BY_ATTACH);
 	if (rc)
 		mutex_unlock(&tdp->lock);
@@ -459,6 +533,7 @@ void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
 
 	if (idev->tdp_ref)
 		meet_vm(tdp, idev->tdp_ref);
+	forget_failures(tdp);
 	tdp_kick(tdp);
 }
 
@@ -472,8 +547,11 @@ void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt)
 {
 	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
 
-	if (paging)
-		tdp_kick(&paging->ioas->tdp);
+	if (!paging)
+		return;
+
+	forget_failures(&paging->ioas->tdp);
+	tdp_kick(&paging->ioas->tdp);
 }
 
 /**
@@ -491,11 +569,27 @@ void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 	if (tdp->hwpt != hwpt)
 		return;
 
-	iommu_domain_free(hwpt->tdp_private);
-	hwpt->tdp_private = NULL;
-	tdp->hwpt = NULL;
+	tdp_drop_reserve(tdp);
 	tdp->reason = TDP_NO_HWPT;
 	account_time(&tdp->stats, true, ktime_get_ns());
+}
+
+/**
+ * iommufd_tdp_hwpt_destroyed() - An HWPT and its domain are gone
+ * @ioas: its IOAS
+ *
+ * It may have had the VM's table, which another IOAS of the VM may wait for.
+ *
+ * Context: ioas->mutex may be held.
+ */
+void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas)
+{
+	struct iommufd_tdp *tdp = &ioas->tdp;
+
+	guard(mutex)(&tdp->lock);
+
+	if (tdp->ref && !tdp->hwpt)
+		tdp_list_wake(tdp);
 }
 
 /**
@@ -542,36 +636,41 @@ void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
  * Context: any.
  * Return: for iommufd_tdp_map_again().
  */
-unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt)
+struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
 {
-	return READ_ONCE(to_tdp(iopt)->seq);
+	return (struct tdp_map) { .seq = READ_ONCE(to_tdp(iopt)->seq) };
 }
 
 /**
  * iommufd_tdp_map_again() - Whether to try a map again that has failed
  * @iopt: of the IOAS
- * @seq: in/out, from iommufd_tdp_begin_map()
+ * @map: in/out, from iommufd_tdp_begin_map()
  *
  * A VMM may map memory before it makes the memslot, and what a private table
- * takes must not fail because of a shared one.
+ * takes must not fail because of a shared one. So the HWPT steps aside. If it
+ * can't, or if that is what happened before the last try, the errno of the map
+ * stands. The number of tries is limited, since between two of them the HWPT may
+ * have been shared again.
  *
  * Context: without iopt locks. May sleep.
- * Return: whether the domains are others than at the last try.
+ * Return: whether the last try may have failed because of a shared domain, and
+ * there is none now.
  */
-bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq)
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map)
 {
 	struct iommufd_tdp *tdp = to_tdp(iopt);
-	unsigned int before = *seq;
+	unsigned int before = map->seq;
 
-	if (!READ_ONCE(tdp->ref))
+	if (!READ_ONCE(tdp->ref) || ++map->tries == TDP_MAP_TRIES)
 		return false;
 
 	/* One that was under way had the shared domain in the IOAS already. */
 	guard(mutex)(&tdp->lock);
 
-	tdp_step_aside(tdp, TDP_BY_MAP);
-	*seq = tdp->seq;
-	return *seq != before;
+	if (tdp_step_aside(tdp, TDP_BY_MAP))
+		return false;
+	map->seq = tdp->seq;
+	return map->seq != before;
 }
 
 /**

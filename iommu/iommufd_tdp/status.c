@@ -11,6 +11,7 @@
 #include <linux/ktime.h>
 #include <linux/seq_file.h>
 #include <linux/string_helpers.h>
+#include <linux/tdp_bridge.h>
 
 #include "tdp_private.h"
 
@@ -36,6 +37,7 @@ static const char *const reason_names[] = {
 	[TDP_DIRTY] = "dirty",
 	[TDP_OFF] = "off",
 	[TDP_FORCED] = "forced",
+	[TDP_SPLIT] = "split",
 };
 
 static struct dentry *tdp_dir;
@@ -75,6 +77,32 @@ void tdp_list_del(struct iommufd_tdp *tdp)
 	guard(mutex)(&tdp_list_lock);
 
 	list_del(&tdp->item);
+}
+
+/**
+ * tdp_list_wake() - Tell those who wait for a VM's table that it is free
+ * @tdp: the IOAS that had it, or failed to get it for another reason
+ *
+ * Those who do not wait are not told, so that IOASes that fail for reasons of
+ * their own do not wake each other for ever.
+ *
+ * Context: iommufd_tdp::lock of @tdp held.
+ */
+void tdp_list_wake(struct iommufd_tdp *tdp)
+{
+	struct tdp_share_ref *ref;
+	struct iommufd_tdp *other;
+
+	lockdep_assert_held(&tdp->lock);
+	guard(mutex)(&tdp_list_lock);
+
+	list_for_each_entry(other, &tdp_list, item) {
+		/* It is put only after its owner has been taken off the list. */
+		ref = READ_ONCE(other->ref);
+		if (other != tdp && ref && READ_ONCE(other->waits) &&
+		    tdp_bridge_same_vm(ref, tdp->ref))
+			tdp_kick(other);
+	}
 }
 
 /**
@@ -118,6 +146,8 @@ static void tdp_list_put(struct iommufd_tdp *tdp)
 /* Why there is no sharing now. */
 static enum tdp_reason current_reason(struct iommufd_tdp *tdp)
 {
+	if (tdp->split)
+		return TDP_SPLIT;
 	if (tdp->hwpt)
 		return TDP_SHARED;
 	if (tdp->off)
@@ -164,7 +194,7 @@ static void show_one(struct seq_file *m, struct iommufd_tdp *tdp, bool locked)
 		   found.hwpt ? found.hwpt->common.obj.id : 0, found.own,
 		   off ? "off" : "auto", shared ? "shared" : "private",
 		   locked ? reason_names[current_reason(tdp)] : "busy",
-		   shared ? 0 : -READ_ONCE(tdp->error),
+		   shared && !tdp->split ? 0 : -READ_ONCE(tdp->error),
 		   stats->converted[false] ? trigger_names[stats->last] : "none");
 	seq_printf(m, " to_shared=%llu to_private=%llu failed=%llu shared_ns=%llu private_ns=%llu longest_ns=%llu",
 		   stats->converted[true], stats->converted[false],

@@ -75,6 +75,7 @@ enum tdp_trigger {
  * @TDP_DIRTY: dirty tracking is on
  * @TDP_OFF: an operator wants none
  * @TDP_FORCED: an operator has ended it, until things are quiet again
+ * @TDP_SPLIT: it ends, but part of the devices can't be moved yet
  */
 enum tdp_reason {
 	TDP_SHARED,
@@ -87,6 +88,7 @@ enum tdp_reason {
 	TDP_DIRTY,
 	TDP_OFF,
 	TDP_FORCED,
+	TDP_SPLIT,
 };
 
 /**
@@ -126,7 +128,14 @@ struct tdp_stats {
  * @nb: told of what happens to the share
  * @work: looks whether to share, once things are quiet
  * @hwpt: the HWPT that is shared now, or NULL
+ * @split: part of what is attached to @hwpt is on its private domain already, or
+ *	still, and could not be moved. Both of its domains are in the IOAS. The
+ *	only way out is to the private one, see tdp_make_private(); until then no
+ *	device is attached, and dirty tracking is not switched on
  * @seq: number of conversions, successful or not; read without the lock
+ * @failures: conversions that failed one after the other; reset without the lock
+ * @not_before: when to look again after that, in jiffies
+ * @waits: another HWPT has the VM's table, or may have; read without the lock
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
@@ -147,7 +156,11 @@ struct iommufd_tdp {
 	struct notifier_block nb;
 	struct delayed_work work;
 	struct iommufd_hwpt_paging *hwpt;
+	bool split;
 	unsigned int seq;
+	unsigned int failures;
+	unsigned long not_before;
+	bool waits;
 	bool off;
 	enum tdp_reason reason;
 	int error;
@@ -155,6 +168,16 @@ struct iommufd_tdp {
 	char comm[16];
 	struct mem_cgroup *memcg;
 	struct tdp_stats stats;
+};
+
+/**
+ * struct tdp_map - a map that is tried again without a shared table if it fails
+ * @seq: iommufd_tdp::seq before the last try
+ * @tries: how often it has failed
+ */
+struct tdp_map {
+	unsigned int seq;
+	unsigned int tries;
 };
 
 #ifdef CONFIG_IOMMU_TDP_BRIDGE
@@ -169,10 +192,11 @@ void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
 			    struct iommufd_device *idev, bool attached);
 void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt);
 void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt);
+void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas);
 int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable);
 void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
-unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt);
-bool iommufd_tdp_map_again(struct io_pagetable *iopt, unsigned int *seq);
+struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt);
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
 
 /* status.c: what an operator sees and says */
@@ -214,6 +238,10 @@ static inline void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 {
 }
 
+static inline void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas)
+{
+}
+
 static inline int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt,
 					  bool enable)
 {
@@ -224,13 +252,13 @@ static inline void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
 {
 }
 
-static inline unsigned int iommufd_tdp_begin_map(struct io_pagetable *iopt)
+static inline struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
 {
-	return 0;
+	return (struct tdp_map) {};
 }
 
 static inline bool iommufd_tdp_map_again(struct io_pagetable *iopt,
-					 unsigned int *seq)
+					 struct tdp_map *map)
 {
 	return false;
 }

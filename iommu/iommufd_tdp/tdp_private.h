@@ -29,6 +29,7 @@ static inline struct iommufd_ioas *tdp_ioas(struct iommufd_tdp *tdp)
 struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp);
 int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt);
 int tdp_make_private(struct iommufd_tdp *tdp);
+void tdp_drop_reserve(struct iommufd_tdp *tdp);
 
 /* policy.c */
 void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
@@ -39,6 +40,7 @@ void tdp_kick(struct iommufd_tdp *tdp);
 /* status.c */
 void tdp_list_add(struct iommufd_tdp *tdp);
 void tdp_list_del(struct iommufd_tdp *tdp);
+void tdp_list_wake(struct iommufd_tdp *tdp);
 void tdp_list_wait(struct iommufd_tdp *tdp);
 
 #endif /* __IOMMUFD_TDP_PRIVATE_H */

@@ -197,6 +197,11 @@ void fail_function_arm_all(const char *function, int err)
 	arm_function(function, err, MANY, 0);
 }
 
+void fail_function_arm_from(const char *function, int err, unsigned int nth)
+{
+	arm_function(function, err, MANY, nth);
+}
+
 bool fail_function_disarm(void)
 {
 	char text[32];

@@ -27,6 +27,9 @@ bool fail_nth_disarm(void);
 void fail_function_arm(const char *function, int err, unsigned int nth);
 void fail_function_arm_all(const char *function, int err);
 
+/* The @nth call (from 1) and all that follow. */
+void fail_function_arm_from(const char *function, int err, unsigned int nth);
+
 /* True when a call was failed. */
 bool fail_function_disarm(void);
 
