@@ -6,6 +6,7 @@
  */
 #include "amd_iommu.h"
 #include "auto_vm.h"
+#include "dma_page.h"
 #include "tap.h"
 
 /* Waits until it has been looked at again, and is private for @reason. */
@@ -153,6 +154,41 @@ static void one_ioas_of_a_vm(void)
 	auto_vm_destroy(&a);
 }
 
+static bool at_kvm_root(struct vfio_dev *dev)
+{
+	struct amd_dte dte;
+
+	amd_dte_read(dev->bdf, &dte);
+	return dte.translates && dte.root == vmm_kvm_root(getpid());
+}
+
+/* When the first IOAS lets the table go the second gets it, without an event. */
+static void second_ioas_takes_over(void)
+{
+	struct userspace_mem_region *slot0;
+	struct auto_vm a;
+	__u32 other;
+	int i;
+
+	auto_vm_create(&a);
+	slot0 = memslot2region(a.s.vm, 0);
+	other = iommufd_ioas_alloc(a.s.iommufd);
+	iommufd_map(a.s.iommufd, other, slot0->region.guest_phys_addr,
+		    slot0->host_mem, slot0->region.memory_size);
+	iommufd_map(a.s.iommufd, other, a.mem.gpa, a.mem.hva, a.mem.size);
+	vfio_dev_attach(&a.testdev, other);
+	sleep(1);
+	TEST_ASSERT(at_kvm_root(&a.s.edu) && !at_kvm_root(&a.testdev),
+		    "the second IOAS has the table");
+
+	vfio_dev_detach(&a.s.edu);
+	for (i = 0; i < 500 && !at_kvm_root(&a.testdev); i++)
+		usleep(10000);
+	TEST_ASSERT(at_kvm_root(&a.testdev), "nobody has the table after 5 s");
+	dma_expect_reached(&a.testdev, &a.mem, true);
+	auto_vm_destroy(&a);
+}
+
 /* The host's switch is for VMs that come later; the VM's own is for good. */
 static void host_is_off(void)
 {
@@ -227,6 +263,8 @@ int main(void)
 		  rom_and_registers_need_no_map },
 		{ "one IOAS of a VM is shared, another is not",
 		  one_ioas_of_a_vm },
+		{ "the other is shared when the first lets the table go",
+		  second_ioas_takes_over },
 		{ "switched off on the host, a new VM stays private",
 		  host_is_off },
 		{ "orders that make no sense are refused", control_refuses },
