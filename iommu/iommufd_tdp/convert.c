@@ -150,6 +150,51 @@ static struct iommu_domain *alloc_domain(struct iommufd_tdp *tdp,
 	return domain;
 }
 
+/*
+ * Whether a private domain is as good for all that is attached as @old, which they
+ * use: it comes from the driver of one of them, and the others may be behind
+ * IOMMUs that do less. No driver says without an attach, but what one would look at
+ * is here.
+ */
+static bool stands_in_for(struct iommu_domain *domain, struct iommu_domain *old)
+{
+	return domain->ops == old->ops && domain->dirty_ops == old->dirty_ops &&
+	       domain->pgsize_bitmap == old->pgsize_bitmap &&
+	       domain->geometry.aperture_start == old->geometry.aperture_start &&
+	       domain->geometry.aperture_end == old->geometry.aperture_end;
+}
+
+/**
+ * tdp_admits() - Whether a device may be attached to the shared HWPT as it is
+ * @tdp: has an HWPT that is shared
+ * @idev: a device of the VM
+ *
+ * The HWPT has two domains, and the device must be able to use either: it is to
+ * go to the private one when the HWPT steps aside, which must not fail then. Only
+ * an attach tells, and only to one of them. So what is behind an IOMMU none of
+ * whose devices are attached yet has to go by way of the private one.
+ *
+ * Context: iommufd_tdp::lock held; takes igroup locks.
+ */
+bool tdp_admits(struct iommufd_tdp *tdp, struct iommufd_device *idev)
+{
+	struct iommu_device *iommu = idev->dev->iommu->iommu_dev;
+	struct iommufd_device *attached;
+	struct iommufd_group *igroup;
+	bool admits = false;
+
+	lockdep_assert_held(&tdp->lock);
+
+	for (igroup = next_group(tdp->ictx, NULL); igroup;
+	     igroup = next_group(tdp->ictx, igroup)) {
+		guard(mutex)(&igroup->lock);
+		attached = attached_device(igroup, tdp->hwpt);
+		if (attached && attached->dev->iommu->iommu_dev == iommu)
+			admits = true;
+	}
+	return admits;
+}
+
 /* As iommufd_hwpt_paging_alloc() does, before anything is mapped. */
 static int enforce_cc(struct iommufd_hwpt_paging *hwpt,
 		      struct iommu_domain *domain)
@@ -241,9 +286,10 @@ static bool domain_in_use(struct iommufd_tdp *tdp,
  *
  * Context: iommufd_tdp::lock held; takes igroup and iopt locks. May sleep.
  * Return: 0; the errno of tdp_bridge_bind(), of a map as in tdp_provider_ops, of
- * the driver's attach; -EAGAIN while a device is being reset; -ENODEV when nothing
- * is attached any more. On failure nothing has changed, or the HWPT is split, if
- * devices that had moved could not go back: tdp_make_private() goes on with that.
+ * the driver's attach; -EOPNOTSUPP when the devices' IOMMUs differ; -EAGAIN while
+ * a device is being reset; -ENODEV when nothing is attached any more. On failure
+ * nothing has changed, or the HWPT is split, if devices that had moved could not
+ * go back: tdp_make_private() goes on with that.
  */
 int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 {
@@ -258,6 +304,10 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	reserve = alloc_domain(tdp, hwpt, hwpt->alloc_flags);
 	if (IS_ERR(reserve))
 		return PTR_ERR(reserve);
+	if (!stands_in_for(reserve, old)) {
+		rc = -EOPNOTSUPP;
+		goto err_reserve;
+	}
 	shared = alloc_domain(tdp, hwpt, IOMMU_HWPT_ALLOC_KVM_TDP);
 	if (IS_ERR(shared)) {
 		rc = PTR_ERR(shared);

@@ -501,8 +501,9 @@ int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 	tdp = &paging->ioas->tdp;
 	mutex_lock(&tdp->lock);
 	if (tdp->hwpt == paging &&
-	    (tdp->split ||
-	     !(idev->tdp_ref && tdp_bridge_same_vm(idev->tdp_ref, tdp->ref))))
+	    (tdp->split || !idev->tdp_ref ||
+	     !tdp_bridge_same_vm(idev->tdp_ref, tdp->ref) ||
+	     !tdp_admits(tdp, idev)))
 		rc = tdp_step_aside(tdp, TDP_BY_ATTACH);
 	if (rc)
 		mutex_unlock(&tdp->lock);
