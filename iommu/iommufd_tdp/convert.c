@@ -118,6 +118,44 @@ struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp)
 	return found;
 }
 
+/**
+ * tdp_hold_any() - Find a VM that has a device attached to an HWPT of an IOAS
+ * @tdp: the IOAS's
+ *
+ * Context: iommufd_tdp::lock held; takes igroup locks.
+ * Return: its share, with a reference, or NULL.
+ */
+struct tdp_share_ref *tdp_hold_any(struct iommufd_tdp *tdp)
+{
+	struct tdp_share_ref *ref = NULL;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_attach *attach;
+	struct iommufd_group *igroup;
+	struct iommufd_device *idev;
+	unsigned long id;
+
+	lockdep_assert_held(&tdp->lock);
+
+	for (igroup = next_group(tdp->ictx, NULL); igroup;
+	     igroup = next_group(tdp->ictx, igroup)) {
+		guard(mutex)(&igroup->lock);
+		attach = group_attach(igroup);
+		if (ref || !attach ||
+		    attach->hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
+			continue;
+		hwpt = to_hwpt_paging(attach->hwpt);
+		if (hwpt->ioas != tdp_ioas(tdp))
+			continue;
+		xa_for_each(&attach->device_array, id, idev) {
+			if (!ref && idev->tdp_ref) {
+				ref = idev->tdp_ref;
+				tdp_bridge_hold(ref);
+			}
+		}
+	}
+	return ref;
+}
+
 /* A domain of an HWPT, from the driver of a device that is attached to it. */
 static struct iommu_domain *alloc_domain(struct iommufd_tdp *tdp,
 					 struct iommufd_hwpt_paging *hwpt,

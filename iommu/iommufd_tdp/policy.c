@@ -120,8 +120,8 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 {
 	struct tdp_stats *stats = &tdp->stats;
 	u64 now, start = ktime_get_ns();
+	struct mem_cgroup *memcg, *owner;
 	bool was_shared = tdp->hwpt;
-	struct mem_cgroup *memcg;
 	int rc;
 
 	/*
@@ -131,9 +131,16 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 	if (to_shared)
 		WRITE_ONCE(tdp->waits, true);
 
-	memcg = set_active_memcg(tdp->memcg);
+	scoped_guard(spinlock, &tdp->owner_lock) {
+		owner = tdp->memcg;
+		/* Held by the IOAS, so that it can't be gone. */
+		if (!mem_cgroup_tryget(owner))
+			owner = NULL;
+	}
+	memcg = set_active_memcg(owner);
 	rc = to_shared ? tdp_make_shared(tdp, hwpt) : tdp_make_private(tdp);
 	set_active_memcg(memcg);
+	mem_cgroup_put(owner);
 
 	now = ktime_get_ns();
 	WRITE_ONCE(tdp->seq, tdp->seq + 1);
@@ -314,11 +321,23 @@ void tdp_activate(struct iommufd_tdp *tdp)
 	tdp_bridge_put(ref);
 }
 
+/* From now on the IOAS is the calling process's. */
+static void set_owner(struct iommufd_tdp *tdp)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(current->mm);
+
+	scoped_guard(spinlock, &tdp->owner_lock) {
+		WRITE_ONCE(tdp->pid, task_tgid_nr(current));
+		get_task_comm(tdp->comm, current->group_leader);
+		swap(tdp->memcg, memcg);
+	}
+	mem_cgroup_put(memcg);
+}
+
 /* Let the VM go when none of its devices is left. */
 static void forget_vm(struct iommufd_tdp *tdp)
 {
 	struct tdp_share_ref *ref;
-	struct mem_cgroup *memcg;
 
 	guard(mutex)(&tdp->vm_lock);
 
@@ -327,15 +346,14 @@ static void forget_vm(struct iommufd_tdp *tdp)
 		if (!ref || tdp->hwpt || tdp_find_devices(tdp).own)
 			return;
 		WRITE_ONCE(tdp->ref, NULL);
-		memcg = tdp->memcg;
-		tdp->memcg = NULL;
 	}
 	tdp_list_del(tdp);
 	/* It waits for events that are being told, which take the lock. */
 	tdp_bridge_unwatch(ref, &tdp->nb);
-	mem_cgroup_put(memcg);
 	tdp_bridge_put(ref);
 }
+
+static void meet_attached_vm(struct iommufd_tdp *tdp);
 
 static void tdp_settle(struct work_struct *work)
 {
@@ -350,8 +368,10 @@ static void tdp_settle(struct work_struct *work)
 		reason = tdp->reason;
 	}
 	tdp_activate(tdp);
-	if (reason == TDP_NO_HWPT || reason == TDP_OFF)
+	if (reason == TDP_NO_HWPT || reason == TDP_OFF) {
 		forget_vm(tdp);
+		meet_attached_vm(tdp);
+	}
 }
 
 /* The share's events. kvm->slots_lock may be held, but not for a conflict. */
@@ -389,13 +409,13 @@ static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 	scoped_guard(mutex, &tdp->lock) {
 		if (tdp->ref)
 			return;
+		/* The work item is no process's. */
+		if (current->mm)
+			set_owner(tdp);
 		tdp_bridge_hold(ref);
 		tdp->off = !READ_ONCE(tdp_share);
 		tdp->reason = TDP_SETTLING;
 		tdp->error = 0;
-		tdp->pid = task_tgid_nr(current);
-		get_task_comm(tdp->comm, current->group_leader);
-		tdp->memcg = get_mem_cgroup_from_mm(current->mm);
 		memset(&tdp->stats, 0, sizeof(tdp->stats));
 		tdp->stats.since = ktime_get_ns();
 		forget_failures(tdp);
@@ -404,6 +424,44 @@ static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
 	/* Without the lock, which is taken by those who are told of events. */
 	tdp_bridge_watch(ref, &tdp->nb);
 	tdp_list_add(tdp);
+}
+
+/*
+ * Devices of another VM may have been attached to the IOAS, or have become
+ * another VM's, while it had one.
+ */
+static void meet_attached_vm(struct iommufd_tdp *tdp)
+{
+	struct tdp_share_ref *ref = NULL;
+
+	scoped_guard(mutex, &tdp->lock) {
+		if (!tdp->ref)
+			ref = tdp_hold_any(tdp);
+	}
+	if (!ref)
+		return;
+	meet_vm(tdp, ref);
+	tdp_bridge_put(ref);
+	tdp_kick(tdp);
+}
+
+/*
+ * A device that is attached has become the VM's behind @ref, or of none that can
+ * share. The calling process has done that, which so is the VMM.
+ */
+static void follow_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
+{
+	set_owner(tdp);
+	scoped_guard(mutex, &tdp->lock) {
+		/* If that fails the work item goes on with it. */
+		if (tdp->ref && !tdp_find_devices(tdp).own)
+			tdp_step_aside(tdp, TDP_BY_ATTACH);
+	}
+	forget_vm(tdp);
+	if (ref)
+		meet_vm(tdp, ref);
+	forget_failures(tdp);
+	tdp_kick(tdp);
 }
 
 /**
@@ -418,6 +476,7 @@ void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
 	struct iommufd_tdp *tdp = &ioas->tdp;
 
 	mutex_init(&tdp->vm_lock);
+	spin_lock_init(&tdp->owner_lock);
 	mutex_init(&tdp->lock);
 	refcount_set(&tdp->users, 1);
 	init_completion(&tdp->unused);
@@ -439,31 +498,79 @@ void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 	/* Those who have found it in the list may still kick the work item. */
 	tdp_list_wait(&ioas->tdp);
 	cancel_delayed_work_sync(&ioas->tdp.work);
+	mem_cgroup_put(ioas->tdp.memcg);
 	mutex_destroy(&ioas->tdp.lock);
 	mutex_destroy(&ioas->tdp.vm_lock);
 }
 
 /**
- * iommufd_device_set_kvm() - Say which VM a device is assigned to
- * @idev: bound, not attached yet
- * @kvm: the VM, held by the caller until the device is unbound; or NULL
+ * iommufd_tdp_change_process() - An IOAS is the calling process's from now on
+ * @ioas: the IOAS
  *
- * Context: may sleep; takes kvm->slots_lock.
+ * The list of VMs has it by that process, whose memory cgroup pays for tables.
+ *
+ * Context: process context; iopt locks may be held.
+ */
+void iommufd_tdp_change_process(struct iommufd_ioas *ioas)
+{
+	set_owner(&ioas->tdp);
+}
+
+/* Give a device its VM. Returns what it is attached to, if that may be shared. */
+static struct iommufd_tdp *set_device_ref(struct iommufd_device *idev,
+					  struct tdp_share_ref *ref)
+{
+	struct iommufd_hwpt_paging *paging = NULL;
+	struct iommufd_attach *attach;
+
+	guard(mutex)(&idev->igroup->lock);
+
+	idev->tdp_ref = ref;
+	attach = xa_load(&idev->igroup->pasid_attach, IOMMU_NO_PASID);
+	if (attach && attach->hwpt &&
+	    xa_load(&attach->device_array, idev->obj.id))
+		paging = as_paging(attach->hwpt);
+	return paging ? &paging->ioas->tdp : NULL;
+}
+
+/**
+ * iommufd_device_set_kvm() - Say which VM a device is assigned to
+ * @idev: bound; the caller sees to it that it is not attached, replaced, detached
+ *	or unbound meanwhile
+ * @kvm: the VM, held by the caller; or NULL, which leaves all as it is
+ *
+ * A device may become another VM's while it is attached, as when a VMM hands it
+ * over to its successor. If it was the last device of its VM, its IOAS goes over
+ * to the new VM; else that comes with the last one.
+ *
+ * Context: process context of the VMM; may sleep; takes kvm->slots_lock.
  */
 void iommufd_device_set_kvm(struct iommufd_device *idev, struct kvm *kvm)
 {
-	struct tdp_share_ref *ref;
+	struct tdp_share_ref *ref, *old = idev->tdp_ref;
+	struct iommufd_tdp *tdp;
 
 	/* A noiommu device has no table that could be shared. */
 	if (!kvm || !idev->dev->iommu)
 		return;
 
 	ref = tdp_bridge_get_kvm(kvm);
-	if (!IS_ERR(ref))
-		idev->tdp_ref = ref;
-	else if (ref != ERR_PTR(-EOPNOTSUPP) && ref != ERR_PTR(-ENODEV))
-		dev_info(idev->dev, "keeps a table of its own: its VM's can't be shared (%pe)\n",
-			 ref);
+	if (IS_ERR(ref)) {
+		if (ref != ERR_PTR(-EOPNOTSUPP) && ref != ERR_PTR(-ENODEV))
+			dev_info(idev->dev, "keeps a table of its own: its VM's can't be shared (%pe)\n",
+				 ref);
+		ref = NULL;
+	}
+	if (ref && old && tdp_bridge_same_vm(ref, old)) {
+		tdp_bridge_put(ref);
+		return;
+	}
+
+	tdp = set_device_ref(idev, ref);
+	if (tdp)
+		follow_vm(tdp, ref);
+	if (old)
+		tdp_bridge_put(old);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_set_kvm, "IOMMUFD");
 

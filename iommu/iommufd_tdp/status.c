@@ -183,13 +183,19 @@ static void show_one(struct seq_file *m, struct iommufd_tdp *tdp, bool locked)
 	struct tdp_devices found = { 0 };
 	bool shared = READ_ONCE(tdp->hwpt);
 	bool off = READ_ONCE(tdp->off);
+	char comm[sizeof(tdp->comm)];
+	pid_t pid;
 
 	if (locked)
 		found = tdp_find_devices(tdp);
 	ns[shared] += ktime_get_ns() - stats->since;
 
-	seq_printf(m, "pid=%d comm=", READ_ONCE(tdp->pid));
-	seq_escape_str(m, tdp->comm, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " =\"\\");
+	scoped_guard(spinlock, &tdp->owner_lock) {
+		pid = tdp->pid;
+		strscpy(comm, tdp->comm);
+	}
+	seq_printf(m, "pid=%d comm=", pid);
+	seq_escape_str(m, comm, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " =\"\\");
 	seq_printf(m, " hwpt=%u devices=%u mode=%s state=%s reason=%s error=%d last=%s",
 		   found.hwpt ? found.hwpt->common.obj.id : 0, found.own,
 		   off ? "off" : "auto", shared ? "shared" : "private",

@@ -27,6 +27,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -139,7 +140,9 @@ struct tdp_stats {
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
- * @pid: process that attached the first device
+ * @owner_lock: protects @pid, @comm and @memcg; innermost
+ * @pid: process that the IOAS belongs to: it attached the first device, or has
+ *	taken the IOAS or the devices over
  * @comm: its name
  * @memcg: its memory cgroup, which pays for tables whoever has them made
  * @stats: what has happened so far
@@ -164,6 +167,7 @@ struct iommufd_tdp {
 	bool off;
 	enum tdp_reason reason;
 	int error;
+	spinlock_t owner_lock; /* see above */
 	pid_t pid;
 	char comm[16];
 	struct mem_cgroup *memcg;
@@ -186,6 +190,7 @@ struct tdp_map {
 void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx);
 void iommufd_tdp_destroy(struct iommufd_ioas *ioas);
 void iommufd_tdp_device_destroy(struct iommufd_device *idev);
+void iommufd_tdp_change_process(struct iommufd_ioas *ioas);
 int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 			     struct iommufd_device *idev);
 void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
@@ -215,6 +220,10 @@ static inline void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 }
 
 static inline void iommufd_tdp_device_destroy(struct iommufd_device *idev)
+{
+}
+
+static inline void iommufd_tdp_change_process(struct iommufd_ioas *ioas)
 {
 }
 

@@ -27,6 +27,7 @@ static inline struct iommufd_ioas *tdp_ioas(struct iommufd_tdp *tdp)
 
 /* convert.c */
 struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp);
+struct tdp_share_ref *tdp_hold_any(struct iommufd_tdp *tdp);
 bool tdp_admits(struct iommufd_tdp *tdp, struct iommufd_device *idev);
 int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt);
 int tdp_make_private(struct iommufd_tdp *tdp);

@@ -139,23 +139,39 @@ static void add_to_vm(struct vfio_dev *dev, int kvm_vfio)
 		    "KVM_DEV_VFIO_FILE_ADD of %s", dev->bdf);
 }
 
-static void open_dev(struct vfio_dev *dev, const char *bdf, int iommufd,
-		     int kvm_vfio)
+void vfio_dev_open_file(struct vfio_dev *dev, const char *bdf)
+{
+	memcpy(dev->bdf, bdf, BDF_LEN);
+	dev->fd = open_cdev(bdf);
+}
+
+void vfio_dev_bind(struct vfio_dev *dev, int iommufd, int kvm_vfio)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind),
 		.iommufd = iommufd,
 	};
 
-	memcpy(dev->bdf, bdf, BDF_LEN);
-	dev->fd = open_cdev(bdf);
 	if (kvm_vfio >= 0)
 		add_to_vm(dev, kvm_vfio);
 	TEST_ASSERT(!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind),
-		    "bind %s to iommufd", bdf);
+		    "bind %s to iommufd", dev->bdf);
 	dev->dev_id = bind.out_devid;
 	map_bar0(dev);
 	enable_bus_mastering(dev);
+}
+
+void vfio_dev_take_over(struct vfio_dev *dev, int kvm_vfio)
+{
+	add_to_vm(dev, kvm_vfio);
+	map_bar0(dev);
+}
+
+static void open_dev(struct vfio_dev *dev, const char *bdf, int iommufd,
+		     int kvm_vfio)
+{
+	vfio_dev_open_file(dev, bdf);
+	vfio_dev_bind(dev, iommufd, kvm_vfio);
 }
 
 void vfio_dev_open(struct vfio_dev *dev, const char *bdf, int iommufd)

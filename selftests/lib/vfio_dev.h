@@ -35,6 +35,14 @@ void vfio_dev_close(struct vfio_dev *dev);
 void vfio_dev_open_in_vm(struct vfio_dev *dev, const char *bdf, int iommufd,
 			 int kvm_vfio);
 
+/*
+ * The same in steps: the file, which other processes may inherit, then the rest,
+ * in a VM or (-1) in none; and what the next VMM does with a bound device.
+ */
+void vfio_dev_open_file(struct vfio_dev *dev, const char *bdf);
+void vfio_dev_bind(struct vfio_dev *dev, int iommufd, int kvm_vfio);
+void vfio_dev_take_over(struct vfio_dev *dev, int kvm_vfio);
+
 /* To an IOAS (automatic HWPT) or a HWPT; replaces what is attached. */
 int __vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);
 void vfio_dev_attach(struct vfio_dev *dev, __u32 pt_id);
