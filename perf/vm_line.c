@@ -41,6 +41,12 @@ static const struct reason {
 	{ "forced",
 	  "an operator made it private",
 	  "wait until it is quiet, or tdpshare share PID" },
+	{ "split",
+	  "a device can't be moved to the other table, as while it is being reset",
+	  "wait: it is tried again" },
+	{ "busy",
+	  "it is in the middle of something for more than a second",
+	  "if that stays so the VMM does not answer, see its threads' stacks" },
 };
 
 static const struct reason unknown_reason = {
