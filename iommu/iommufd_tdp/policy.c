@@ -791,3 +791,19 @@ void iommufd_tdp_mapped(struct io_pagetable *iopt)
 {
 	tdp_kick(to_tdp(iopt));
 }
+
+/**
+ * iommufd_tdp_unmapped() - Something has been unmapped from an IOAS
+ * @iopt: of the IOAS
+ *
+ * It may have been what could not be shared.
+ *
+ * Context: any.
+ */
+void iommufd_tdp_unmapped(struct io_pagetable *iopt)
+{
+	struct iommufd_tdp *tdp = to_tdp(iopt);
+
+	if (!READ_ONCE(tdp->hwpt))
+		tdp_kick(tdp);
+}

@@ -203,6 +203,7 @@ void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
 struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt);
 bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
+void iommufd_tdp_unmapped(struct io_pagetable *iopt);
 
 /* status.c: what an operator sees and says */
 void iommufd_tdp_module_init(void);
@@ -273,6 +274,10 @@ static inline bool iommufd_tdp_map_again(struct io_pagetable *iopt,
 }
 
 static inline void iommufd_tdp_mapped(struct io_pagetable *iopt)
+{
+}
+
+static inline void iommufd_tdp_unmapped(struct io_pagetable *iopt)
 {
 }
 
