@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOAS_UNMAP takes memory from the device at once. The guest keeps it: it runs
- * on and faults its memory in again. Mapped again, both have it.
+ * IOAS_UNMAP takes memory from the device at once, and for good: whatever vCPUs
+ * do there. They keep it, without a fault, and notice neither the unmap nor the
+ * next map, after which both have it.
  */
+#include <sys/mman.h>
+
 #include "amd_iommu.h"
 #include "mmu_share.h"
 #include "share_vm.h"
@@ -46,7 +49,7 @@ static void expect_guest_works(struct share_vm *s, struct guest_mem *mem)
 
 static void unmap_and_map_again(enum guest_mem_backing backing)
 {
-	struct mmu_share_info info;
+	struct mmu_share_info before, info;
 	struct guest_mem mem;
 	struct share_vm s;
 	__u64 faults;
@@ -57,25 +60,64 @@ static void unmap_and_map_again(enum guest_mem_backing backing)
 	expect_guest_works(&s, &mem);
 	expect_dma_works(&s, &mem);
 
+	mmu_share_read(s.vm, &before);
+	TEST_ASSERT_EQ(before.common_bytes, mem.size);
+	faults = share_vm_npt_faults(&s);
 	share_vm_unmap(&s, &mem);
 	mmu_share_read(s.vm, &info);
 	TEST_ASSERT_EQ(info.pinned_bytes, 0);
+	TEST_ASSERT_EQ(info.cpu_only_bytes, before.cpu_only_bytes + mem.size);
+	TEST_ASSERT_EQ(info.leaf_4k, before.leaf_4k);
+	TEST_ASSERT_EQ(info.leaf_2m, before.leaf_2m);
 	expect_dma_blocked(&s, &mem);
 
-	/*
-	 * The zap took the guest's entries with it, so it faults. The device
-	 * may then reach what the guest faulted in: nothing is asserted of DMA
-	 * from here to the next map.
-	 */
-	faults = share_vm_npt_faults(&s);
-	expect_guest_works(&s, &mem);
-	TEST_ASSERT(share_vm_npt_faults(&s) > faults, "no refault: no zap");
-
-	share_vm_map(&s, &mem);
-	expect_dma_works(&s, &mem);
-	faults = share_vm_npt_faults(&s);
+	/* The same leaves; that a vCPU uses them is not the device's gain. */
 	expect_guest_works(&s, &mem);
 	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	expect_dma_blocked(&s, &mem);
+
+	share_vm_map(&s, &mem);
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.common_bytes, mem.size);
+	expect_dma_works(&s, &mem);
+	expect_guest_works(&s, &mem);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	share_vm_destroy(&s);
+}
+
+/*
+ * What the device alone had, after the process forbade itself the access, goes
+ * with the unmap. Control: vCPUs do fault, once, where no leaf was left for them.
+ */
+static void unmap_what_no_vcpu_had(void)
+{
+	struct mmu_share_info info;
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 faults;
+
+	share_vm_create(&s, HWPT_SHARED);
+	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	share_vm_warm_up(&s);
+	expect_dma_works(&s, &mem);
+	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_NONE), "mprotect");
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, mem.size);
+	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_READ | PROT_WRITE),
+		    "mprotect");
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, mem.size);
+
+	share_vm_unmap(&s, &mem);
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, 0);
+	TEST_ASSERT_EQ(info.pinned_bytes, 0);
+	expect_dma_blocked(&s, &mem);
+
+	faults = share_vm_npt_faults(&s);
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults + mem.size / SIZE_4K);
+	expect_dma_blocked(&s, &mem);
 	share_vm_destroy(&s);
 }
 
@@ -116,10 +158,12 @@ static void unmap_one_of_two_ranges(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "4K leaves: unmap blocks the device, the guest refaults",
+		{ "4K leaves: unmap blocks the device, the guest has no fault",
 		  unmap_4k },
-		{ "2M leaves: unmap blocks the device, the guest refaults",
+		{ "2M leaves: unmap blocks the device, the guest has no fault",
 		  unmap_2m },
+		{ "unmap of what the device alone has leaves nothing",
+		  unmap_what_no_vcpu_had },
 		{ "unmap of one range leaves the other", unmap_one_of_two_ranges },
 	};
 

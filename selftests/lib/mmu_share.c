@@ -22,6 +22,12 @@ bool mmu_share_read_fd(pid_t pid, int vm_fd, struct mmu_share_info *info)
 		{ "table_pages", &info->table_pages, 10 },
 		{ "iotlb_flushes", &info->iotlb_flushes, 10 },
 		{ "mmio_entries", &info->mmio_entries, 10 },
+		{ "common_bytes", &info->common_bytes, 10 },
+		{ "cpu_only_bytes", &info->cpu_only_bytes, 10 },
+		{ "device_only_bytes", &info->device_only_bytes, 10 },
+		{ "shut_to_cpus", &info->shut_to_cpus, 10 },
+		{ "opened_to_cpus", &info->opened_to_cpus, 10 },
+		{ "conflicts", &info->conflicts, 10 },
 	};
 	char path[128], text[4096];
 	unsigned int i;

@@ -16,6 +16,13 @@ struct mmu_share_info {
 	__u64 table_pages;
 	__u64 iotlb_flushes;
 	__u64 mmio_entries;
+
+	__u64 common_bytes;	/* by who finds the page: both, ... */
+	__u64 cpu_only_bytes;
+	__u64 device_only_bytes;
+	__u64 shut_to_cpus;	/* how often each of these came to pass */
+	__u64 opened_to_cpus;
+	__u64 conflicts;
 };
 
 void mmu_share_read(struct kvm_vm *vm, struct mmu_share_info *info);
