@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A shared HWPT steps aside for what a shared table can't do, before that is
- * done and under the devices' DMA, and is shared again afterwards.
+ * done and under the devices' DMA, and is shared again afterwards. For what one
+ * table can do it does not: unmaps, memslots that go, NX huge pages.
  */
 #include <sys/mman.h>
 
@@ -9,6 +10,8 @@
 #include "auto_vm.h"
 #include "background.h"
 #include "dma_page.h"
+#include "mmu_share.h"
+#include "processor.h"
 #include "sysfile.h"
 #include "tap.h"
 
@@ -20,6 +23,7 @@
 #define ROM_SIZE	(8 * SIZE_2M)	/* right before what lies at OTHER_GPA */
 #define ROM_GPA		(OTHER_GPA - ROM_SIZE)
 #define RACES		10
+#define SETTLE_US	100000	/* of kernels that look again after 10 ms */
 #define ANSWER		0x5ca1ab1e
 #define SEED		0xa51de
 
@@ -38,6 +42,42 @@ struct cause {
 	void (*undo)(struct aside *w);
 };
 
+/* What does not need it: done, seen to be done, and undone. */
+struct change {
+	void (*make)(struct aside *w);
+	void (*undo)(struct aside *w);
+};
+
+static void create_memslot(struct aside *w)
+{
+	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0, w->other.gpa,
+				  w->other.size, w->other.hva);
+}
+
+/* Memory of the IOAS at an address where the VM has its own. */
+static void map_other_pages(struct aside *w)
+{
+	struct guest_mem vms, mem = w->other;
+
+	guest_mem_add(&vms, w->a.s.vm, OTHER_SLOT + 2, BACKING_4K,
+		      OTHER_GPA + SIZE_1G, w->other.size);
+	guest_fill(w->a.s.vcpus[0], vms.gpa, vms.size, SIZE_4K, SEED);
+	mem.gpa = vms.gpa;
+	share_vm_map(&w->a.s, &mem);
+
+	/* Each has what it was given. */
+	dma_expect_reached(&w->a.testdev, &mem, true);
+	TEST_ASSERT_EQ(guest_diff(w->a.s.vcpus[0], vms.gpa, vms.size, SIZE_4K,
+				  vms.gpa, SEED), 0);
+}
+
+static void unmap_other_pages(struct aside *w)
+{
+	iommufd_unmap(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA + SIZE_1G,
+		      w->other.size);
+}
+
+/* The same where the VM has none. */
 static void map_without_memslot(struct aside *w)
 {
 	iommufd_map(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA + SIZE_1G,
@@ -46,23 +86,21 @@ static void map_without_memslot(struct aside *w)
 		    "DMA to what has no memslot");
 }
 
-static void unmap_it(struct aside *w)
+static void unmap_without_memslot(struct aside *w)
 {
-	iommufd_unmap(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA + SIZE_1G,
-		      w->other.size);
+	unmap_other_pages(w);
+	TEST_ASSERT(!testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, 64),
+		    "DMA to what was unmapped");
 }
 
 static void unmap_memory(struct aside *w)
 {
-	__u64 mark;
+	__u64 mark = iommu_events_mark();
 
 	share_vm_unmap(&w->a.s, &w->other);
-	/* At once, not when somebody looks again. */
-	TEST_ASSERT(!auto_vm_status().shared, "the unmap left it shared");
 
 	/* vCPUs have it, the device has not. */
 	guest_fill(w->a.s.vcpus[0], w->other.gpa, w->other.size, SIZE_4K, 1);
-	mark = iommu_events_mark();
 	dma_expect_reached(&w->a.testdev, &w->other, false);
 	TEST_ASSERT(iommu_events_since(mark) > 0, "no IOMMU event");
 }
@@ -72,13 +110,16 @@ static void map_memory(struct aside *w)
 	share_vm_map(&w->a.s, &w->other);
 }
 
-/* As pages that the IOAS maps can't go, the device still has them. */
-/* The device still has it, by its own table; vCPUs find no memory there. */
+/* The device still has it; vCPUs find no memory there. */
 static void expect_slot_is_gone(struct aside *w)
 {
+	struct mmu_share_info info;
+
 	dma_expect_reached(&w->a.testdev, &w->other, true);
 	TEST_ASSERT_EQ(guest_mmio(w->a.s.vcpus[0], w->other.gpa, w->other.gpa,
 				  ANSWER), ANSWER);
+	mmu_share_read(w->a.s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, w->other.size);
 }
 
 static void delete_memslot(struct aside *w)
@@ -88,24 +129,90 @@ static void delete_memslot(struct aside *w)
 	expect_slot_is_gone(w);
 }
 
-static void create_memslot(struct aside *w)
+static __u64 device_sees(struct aside *w, __u64 gpa)
 {
-	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0, w->other.gpa,
-				  w->other.size, w->other.hva);
+	WRITE_ONCE(*(__u64 *)w->a.mem.hva, 0);
+	edu_copy(&w->a.s.edu, w->a.mem.gpa, gpa, sizeof(__u64));
+	return READ_ONCE(*(__u64 *)w->a.mem.hva);
 }
 
+/* It is the same memory as before, for both. */
+static void put_memslot_back(struct aside *w)
+{
+	struct mmu_share_info info;
+
+	create_memslot(w);
+	guest_fill(w->a.s.vcpus[0], w->other.gpa, w->other.size, SIZE_4K, SEED);
+	mmu_share_read(w->a.s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, 0);
+	TEST_ASSERT_EQ(device_sees(w, w->other.gpa),
+		       pattern_word(w->other.gpa, SEED));
+}
+
+/* The device has it where it was, vCPUs where it is now. */
 static void move_memslot(struct aside *w)
 {
-	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0,
-				  w->other.gpa + SIZE_1G, w->other.size,
-				  w->other.hva);
+	const __u64 gpa = w->other.gpa + SIZE_1G;
+
+	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0, gpa,
+				  w->other.size, w->other.hva);
 	expect_slot_is_gone(w);
+	virt_map_level(w->a.s.vm, gpa, gpa, w->other.size, PG_LEVEL_2M);
+	guest_fill(w->a.s.vcpus[0], gpa, w->other.size, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)w->other.hva),
+		       pattern_word(gpa, SEED));
+	TEST_ASSERT(!testdev_write(&w->a.testdev, gpa, 64),
+		    "DMA to where the IOAS maps nothing");
 }
 
-static void move_memslot_back(struct aside *w)
+static void nx_huge_pages_on(struct aside *w)
 {
-	vm_set_user_memory_region(w->a.s.vm, w->other.slot, 0, w->other.gpa,
-				  w->other.size, w->other.hva);
+	TEST_ASSERT(sysfile_write(NX_HUGE_PAGES, "force"), "nx_huge_pages");
+	dma_expect_reached(&w->a.testdev, &w->other, true);
+	guest_fill(w->a.s.vcpus[0], w->other.gpa, w->other.size, SIZE_4K, SEED);
+}
+
+static void nx_huge_pages_off(struct aside *w)
+{
+	TEST_ASSERT(sysfile_write(NX_HUGE_PAGES, "off"), "nx_huge_pages");
+}
+
+/*
+ * The process gives half of it back. No matter, until a vCPU wants the new pages
+ * there; the device has the old ones before and after.
+ */
+static void discard_and_touch(struct aside *w)
+{
+	struct kvm_vcpu *vcpu = w->a.s.vcpus[0];
+	__u64 gpa = w->other.gpa, old = pattern_word(gpa, SEED);
+	size_t half = w->other.size / 2;
+
+	guest_fill(vcpu, gpa, w->other.size, SIZE_4K, SEED);
+	TEST_ASSERT(!madvise(w->other.hva, half, MADV_DONTNEED), "madvise");
+	usleep(SETTLE_US);
+	TEST_ASSERT(auto_vm_status().shared, "aside before a vCPU asks for it");
+	TEST_ASSERT_EQ(device_sees(w, gpa), old);
+
+	/* What was not discarded is as it was; the rest is new, and the host's. */
+	TEST_ASSERT_EQ(guest_diff(vcpu, gpa + half, half, SIZE_4K, gpa + half,
+				  SEED), 0);
+	TEST_ASSERT(auto_vm_status().shared, "aside for what is no conflict");
+	TEST_ASSERT_EQ(guest_diff(vcpu, gpa, half, SIZE_4K, gpa, SEED),
+		       half / SIZE_4K);
+	TEST_ASSERT(!auto_vm_status().shared, "shared with two pages at a gfn");
+	guest_fill(vcpu, gpa, half, SIZE_4K, ~SEED);
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)w->other.hva),
+		       pattern_word(gpa, ~SEED));
+	TEST_ASSERT_EQ(device_sees(w, gpa), old);
+}
+
+/* The IOAS gets the new pages; vCPUs keep them. */
+static void map_anew(struct aside *w)
+{
+	share_vm_unmap(&w->a.s, &w->other);
+	share_vm_map(&w->a.s, &w->other);
+	TEST_ASSERT_EQ(device_sees(w, w->other.gpa),
+		       pattern_word(w->other.gpa, ~SEED));
 }
 
 static void attach_foreign_device(struct aside *w)
@@ -121,16 +228,6 @@ static void detach_foreign_device(struct aside *w)
 {
 	vfio_dev_detach(&w->foreign);
 	vfio_dev_close(&w->foreign);
-}
-
-static void nx_huge_pages_on(struct aside *w)
-{
-	TEST_ASSERT(sysfile_write(NX_HUGE_PAGES, "force"), "nx_huge_pages");
-}
-
-static void nx_huge_pages_off(struct aside *w)
-{
-	TEST_ASSERT(sysfile_write(NX_HUGE_PAGES, "off"), "nx_huge_pages");
 }
 
 static void claim_table(struct aside *w)
@@ -217,6 +314,31 @@ static void steps_aside(const void *arg)
 	auto_vm_destroy(&w.a);
 }
 
+static void stays_shared(const void *arg)
+{
+	const struct change *change = arg;
+	struct vmm_share_status before, after;
+	struct aside w = { 0 };
+
+	auto_vm_create(&w.a);
+	add_other(&w);
+	before = auto_vm_status();
+
+	change->make(&w);
+	usleep(SETTLE_US);
+	auto_vm_expect_shared(&w.a);
+	change->undo(&w);
+	usleep(SETTLE_US);
+	auto_vm_expect_shared(&w.a);
+	dma_expect_reached(&w.a.testdev, &w.other, true);
+	guest_fill(w.a.s.vcpus[0], w.other.gpa, w.other.size, SIZE_4K, SEED);
+
+	after = auto_vm_status();
+	TEST_ASSERT_EQ(after.to_private, before.to_private);
+	TEST_ASSERT_EQ(after.failed, before.failed);
+	auto_vm_destroy(&w.a);
+}
+
 /* Both ways, many times, while device and vCPU write. */
 static void nothing_is_lost(void)
 {
@@ -264,44 +386,13 @@ static void nothing_is_lost(void)
 	auto_vm_destroy(&w.a);
 }
 
-/*
- * What the host took away while it was pinned stayed with the VM. Once it is not
- * pinned by a shared table, vCPUs have what the host maps, as ever.
- */
-static void outdated_pages_go(void)
-{
-	struct auto_vm a;
-	size_t half;
-
-	auto_vm_create(&a);
-	half = a.mem.size / 2;
-	guest_fill(a.s.vcpus[0], a.mem.gpa, a.mem.size, SIZE_4K, SEED);
-	TEST_ASSERT(!madvise(a.mem.hva, half, MADV_DONTNEED), "madvise");
-	TEST_ASSERT_EQ(guest_diff(a.s.vcpus[0], a.mem.gpa, a.mem.size, SIZE_4K,
-				  a.mem.gpa, SEED), 0);
-
-	vmm_share_control(getpid(), "off");
-	TEST_ASSERT_EQ(guest_diff(a.s.vcpus[0], a.mem.gpa, half, SIZE_4K,
-				  a.mem.gpa, SEED), half / SIZE_4K);
-	TEST_ASSERT_EQ(guest_diff(a.s.vcpus[0], a.mem.gpa + half, half, SIZE_4K,
-				  a.mem.gpa + half, SEED), 0);
-
-	/* The IOAS has the old pages and KVM the new: that is no mirror. */
-	vmm_share_control(getpid(), "auto");
-	vmm_wait_private(getpid(), "no-mirror", AUTO_VM_SECONDS);
-	share_vm_unmap(&a.s, &a.mem);
-	share_vm_map(&a.s, &a.mem);
-	auto_vm_wait_shared(&a);
-	auto_vm_destroy(&a);
-}
-
 static void keep_sharing(void *arg)
 {
 	while (!READ_ONCE(*(bool *)arg))
 		__vmm_share_control(getpid(), "share");
 }
 
-/* Memory that the guest may only read: an IOAS need not map it to be a mirror. */
+/* Memory that the guest may only read. */
 static void *add_rom(struct aside *w)
 {
 	void *rom = mmap(NULL, ROM_SIZE, PROT_READ | PROT_WRITE,
@@ -356,40 +447,45 @@ static void unmap_is_not_overtaken(void)
 int main(void)
 {
 	static const struct cause
-		map = { "map", "no-mirror", map_without_memslot, unmap_it },
-		unmap = { "unmap", "no-mirror", unmap_memory, map_memory },
-		delete = { "memslot", "no-mirror", delete_memslot,
-			   create_memslot },
-		move = { "memslot", "no-mirror", move_memslot,
-			 move_memslot_back },
+		map = { "map", "no-mirror", map_other_pages,
+			unmap_other_pages },
+		conflict = { "conflict", "no-mirror", discard_and_touch,
+			     map_anew },
 		attach = { "attach", "foreign", attach_foreign_device,
 			   detach_foreign_device },
-		nx = { "nx", "refused", nx_huge_pages_on, nx_huge_pages_off },
 		claim = { "claim", "refused", claim_table, give_table_back },
 		off = { "off", "off", switch_off, switch_on },
 		forced = { "forced", NULL, say_private, NULL };
+	static const struct change
+		map_beside = { map_without_memslot, unmap_without_memslot },
+		unmap = { unmap_memory, map_memory },
+		delete = { delete_memslot, put_memslot_back },
+		move = { move_memslot, put_memslot_back },
+		nx = { nx_huge_pages_on, nx_huge_pages_off };
 	static const struct tap_case cases[] = {
-		{ "for a map that has no memslot",
+		{ "for a map of other pages than the VM has there",
 		  .run_with = steps_aside, .arg = &map },
-		{ "for an unmap of what vCPUs reach",
-		  .run_with = steps_aside, .arg = &unmap },
-		{ "for a memslot that is deleted while the IOAS maps it",
-		  .run_with = steps_aside, .arg = &delete },
-		{ "for a memslot that is moved while the IOAS maps it",
-		  .run_with = steps_aside, .arg = &move },
+		{ "for a vCPU that touches what the process has discarded",
+		  .run_with = steps_aside, .arg = &conflict },
 		{ "for a device of no VM",
 		  .run_with = steps_aside, .arg = &attach },
-		{ "for NX huge pages", .run_with = steps_aside, .arg = &nx },
 		{ "for a HWPT that is the VM's table",
 		  .run_with = steps_aside, .arg = &claim },
 		{ "for an operator, until he wants it back",
 		  .run_with = steps_aside, .arg = &off },
 		{ "for an operator, for a moment",
 		  .run_with = steps_aside, .arg = &forced },
+		{ "not for a map that has no memslot",
+		  .run_with = stays_shared, .arg = &map_beside },
+		{ "not for an unmap of what vCPUs reach",
+		  .run_with = stays_shared, .arg = &unmap },
+		{ "not for a memslot that is deleted while the IOAS maps it",
+		  .run_with = stays_shared, .arg = &delete },
+		{ "not for a memslot that is moved while the IOAS maps it",
+		  .run_with = stays_shared, .arg = &move },
+		{ "not for NX huge pages", .run_with = stays_shared, .arg = &nx },
 		{ "a hundred conversions lose no DMA and cost no fault",
 		  nothing_is_lost },
-		{ "what the host took from under it goes with the sharing",
-		  outdated_pages_go },
 		{ "sharing does not get in between an unmap",
 		  unmap_is_not_overtaken },
 	};
