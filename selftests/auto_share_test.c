@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VM's HWPT walks KVM's table by itself, as soon as the IOAS mirrors the VM's
- * memory and nothing has changed for a while. It does not where the IOAS maps
- * something else, or less.
+ * A VM's HWPT walks KVM's table by itself, as soon as nothing has changed for a
+ * while. It does also where the IOAS maps less than the VM has, or more, and the
+ * device reaches exactly that. It does not where the IOAS maps other pages.
  */
 #include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_page.h"
+#include "mmu_share.h"
+#include "processor.h"
 #include "tap.h"
+
+#define ANSWER		0x5ca1ab1e
+#define SEED		0x5ea
 
 /* Waits until it has been looked at again, and is private for @reason. */
 static void expect_stays_private(const char *reason)
@@ -55,79 +60,140 @@ static void manual_hwpt(void)
 	becomes_shared(MANUAL_HWPT);
 }
 
-/* A vIOMMU's: IOVAs that are no GPAs. Those that are, are no matter. */
-static void iovas_are_not_shared(void)
+/* @len bytes that the process has at @va, at another address than the VM. */
+static void expect_iova(struct auto_vm *a, __u64 iova, size_t len, void *va,
+			bool reached)
+{
+	struct guest_mem mem = { .gpa = iova, .size = len, .hva = va };
+
+	dma_expect_reached(&a->testdev, &mem, reached);
+}
+
+/* Other pages where the VM has memory: one table can't be both. */
+static void other_pages_are_not_shared(void)
 {
 	struct auto_vm a;
+	void *other;
 
 	auto_vm_create_detached(&a);
+	other = kvm_mmap(a.mem.size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	auto_vm_attach(&a, AUTO_HWPT);
-	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa + SIZE_1G, a.mem.hva,
-		    a.mem.size);
-	expect_stays_private("no-mirror");
-
-	/* Control: all of the VM's memory where the VM has it. */
-	iommufd_unmap(a.s.iommufd, a.s.ioas, a.mem.gpa + SIZE_1G, a.mem.size);
 	auto_vm_map_slot0(&a);
+	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa, other, a.mem.size);
+	expect_stays_private("no-mirror");
+	expect_iova(&a, a.mem.gpa, a.mem.size, other, true);
+
+	/* Control: the VM's own pages there. */
+	iommufd_unmap(a.s.iommufd, a.s.ioas, a.mem.gpa, a.mem.size);
 	share_vm_map(&a.s, &a.mem);
 	auto_vm_wait_shared(&a);
 	auto_vm_destroy(&a);
 }
 
-static void iovas_beside_are_not_shared(void)
+/*
+ * A vIOMMU's: IOVAs that are no GPAs. They are the device's alone: where the VM
+ * has no memory a vCPU finds none, and comes out for MMIO.
+ */
+static void iovas_beside_are_shared(void)
 {
+	struct mmu_share_info info;
 	struct auto_vm a;
+	__u64 iova;
 
 	auto_vm_create_detached(&a);
+	iova = a.mem.gpa + SIZE_1G;
 	auto_vm_attach(&a, AUTO_HWPT);
 	auto_vm_map_slot0(&a);
 	share_vm_map(&a.s, &a.mem);
-	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa + SIZE_1G, a.mem.hva,
-		    a.mem.size);
-	expect_stays_private("no-mirror");
-	auto_vm_expect_private(&a);
-
-	iommufd_unmap(a.s.iommufd, a.s.ioas, a.mem.gpa + SIZE_1G, a.mem.size);
+	iommufd_map(a.s.iommufd, a.s.ioas, iova, a.mem.hva, a.mem.size);
 	auto_vm_wait_shared(&a);
+	expect_iova(&a, iova, a.mem.size, a.mem.hva, true);
+	mmu_share_read(a.s.vm, &info);
+	TEST_ASSERT_EQ(info.device_only_bytes, a.mem.size);
+	virt_map(a.s.vm, iova, iova, 1);
+	TEST_ASSERT_EQ(guest_mmio(a.s.vcpus[0], iova, iova, ANSWER), ANSWER);
+	expect_iova(&a, iova, a.mem.size, a.mem.hva, true);
+
+	/* Control: it is this map by which the device gets there. */
+	iommufd_unmap(a.s.iommufd, a.s.ioas, iova, a.mem.size);
+	expect_iova(&a, iova, a.mem.size, a.mem.hva, false);
+	auto_vm_expect_shared(&a);
+	TEST_ASSERT_EQ(auto_vm_status().to_private, 0);
 	auto_vm_destroy(&a);
 }
 
-/* What vCPUs fault in beside it would be the device's too. */
-static void part_is_not_shared(void)
+/* What vCPUs fault in beside it is not the device's. */
+static void part_is_shared(void)
 {
+	struct guest_mem first, second;
 	struct auto_vm a;
+	__u64 mark;
 
 	auto_vm_create_detached(&a);
+	first = a.mem;
+	first.size /= 2;
+	second = first;
+	second.gpa += first.size;
+	second.hva += first.size;
 	auto_vm_attach(&a, AUTO_HWPT);
-	auto_vm_map_slot0(&a);
-	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa, a.mem.hva,
-		    a.mem.size / 2);
-	expect_stays_private("no-mirror");
+	share_vm_map(&a.s, &first);
+	vmm_wait_shared(getpid(), AUTO_VM_SECONDS);
 
-	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa + a.mem.size / 2,
-		    a.mem.hva + a.mem.size / 2, a.mem.size / 2);
-	auto_vm_wait_shared(&a);
+	guest_fill(a.s.vcpus[0], a.mem.gpa, a.mem.size, SIZE_4K, 1);
+	mark = iommu_events_mark();
+	dma_expect_reached(&a.testdev, &first, true);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+	dma_expect_reached(&a.testdev, &second, false);
+	TEST_ASSERT(iommu_events_since(mark) > 0, "no IOMMU event");
+
+	/* Control: with a map of its own it is. */
+	share_vm_map(&a.s, &second);
+	auto_vm_expect_shared(&a);
+	TEST_ASSERT_EQ(auto_vm_status().to_private, 0);
 	auto_vm_destroy(&a);
 }
 
-/* Firmware, and the registers of an assigned device: no one need map these. */
+/*
+ * Firmware, and the registers of an assigned device, which no VMM need map: the
+ * device does not get there, whatever vCPUs touch.
+ */
 static void rom_and_registers_need_no_map(void)
 {
+	const __u64 rom_at = GPA_HIGH + SIZE_1G, bar_at = rom_at + SIZE_1G;
 	struct auto_vm a;
 	void *rom;
 
 	auto_vm_create_detached(&a);
 	rom = kvm_mmap(SIZE_4K, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	WRITE_ONCE(*(__u64 *)rom, pattern_word(rom_at, SEED));
 	vm_set_user_memory_region(a.s.vm, TEST_SLOT + 1, KVM_MEM_READONLY,
-				  a.mem.gpa + SIZE_1G, SIZE_4K, rom);
-	vm_set_user_memory_region(a.s.vm, TEST_SLOT + 2, 0,
-				  a.mem.gpa + 2 * SIZE_1G, a.s.edu.bar_size,
-				  a.s.edu.bar);
+				  rom_at, SIZE_4K, rom);
+	vm_set_user_memory_region(a.s.vm, TEST_SLOT + 2, 0, bar_at,
+				  a.s.edu.bar_size, a.s.edu.bar);
+	virt_map(a.s.vm, rom_at, rom_at, 1);
+	virt_map(a.s.vm, bar_at, bar_at, 1);
 	auto_vm_attach(&a, AUTO_HWPT);
 	auto_vm_map_slot0(&a);
 	share_vm_map(&a.s, &a.mem);
 	auto_vm_wait_shared(&a);
+
+	TEST_ASSERT_EQ(guest_diff(a.s.vcpus[0], rom_at, 8, 8, rom_at, SEED), 0);
+	TEST_ASSERT_EQ(guest_diff(a.s.vcpus[0], bar_at, 8, 8, bar_at, SEED), 1);
+	TEST_ASSERT(!testdev_write(&a.testdev, rom_at, 64), "DMA to the ROM");
+	TEST_ASSERT(!testdev_write(&a.testdev, bar_at, 64),
+		    "DMA to registers that the IOAS does not map");
+
+	/* Control: the ROM, mapped, is the device's to read. */
+	TEST_ASSERT_EQ(__iommufd_map(a.s.iommufd, a.s.ioas,
+				     IOMMU_IOAS_MAP_READABLE, rom_at, rom,
+				     SIZE_4K), 0);
+	edu_copy(&a.s.edu, a.mem.gpa, rom_at, sizeof(__u64));
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)a.mem.hva),
+		       pattern_word(rom_at, SEED));
+	TEST_ASSERT(!testdev_write(&a.testdev, rom_at, 64), "DMA to the ROM");
+	auto_vm_expect_shared(&a);
 	auto_vm_destroy(&a);
 }
 
@@ -254,11 +320,12 @@ int main(void)
 		{ "an automatic HWPT becomes shared and keeps its id",
 		  automatic_hwpt },
 		{ "a HWPT that the VMM allocated does as well", manual_hwpt },
-		{ "an IOAS with IOVAs is never shared", iovas_are_not_shared },
-		{ "nor is one with IOVAs beside the VM's memory",
-		  iovas_beside_are_not_shared },
-		{ "nor is one with part of the VM's memory",
-		  part_is_not_shared },
+		{ "an IOAS with other pages than the VM's is never shared",
+		  other_pages_are_not_shared },
+		{ "one with IOVAs beside the VM's memory is, for the device",
+		  iovas_beside_are_shared },
+		{ "one with part of the VM's memory is, the device has that",
+		  part_is_shared },
 		{ "read-only memslots and registers need no map",
 		  rom_and_registers_need_no_map },
 		{ "one IOAS of a VM is shared, another is not",
