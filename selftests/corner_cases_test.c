@@ -5,11 +5,13 @@
  * when the vCPUs change roots.
  */
 #include "amd_iommu.h"
+#include "dma_check.h"
 #include "mmu_share.h"
 #include "refusal.h"
 #include "share_vm.h"
 #include "smm.h"
 #include "tap.h"
+#include "touch.h"
 #include "trace.h"
 
 #define HALF		(SIZE_2M / 2)
@@ -53,9 +55,9 @@ static void expect_copied(struct share_vm *s, struct guest_mem *mem,
 
 /*
  * iommufd hands over what it has pinned before in runs of adjacent pages. One
- * in the middle is no longer the memslot's.
+ * in the middle is no longer the memslot's: another one is.
  */
-static void one_page_lost_in_a_run(void)
+static void one_page_replaced_in_a_run(void)
 {
 	struct refusal_watch w;
 	struct guest_mem mem;
@@ -65,7 +67,7 @@ static void one_page_lost_in_a_run(void)
 
 	share_vm_create(&s, HWPT_ORDINARY);
 	share_vm_add_mem(&s, &mem, BACKING_4K_ADJACENT, GPA_HIGH, SIZE_2M);
-	TEST_ASSERT(!madvise(mem.hva + ODD, SIZE_4K, MADV_DONTNEED), "madvise");
+	replace_page(&mem, ODD);
 
 	refusal_watch_start(&w);
 	r = __iommufd_hwpt_alloc(s.iommufd, s.edu.dev_id, s.ioas,
@@ -76,6 +78,52 @@ static void one_page_lost_in_a_run(void)
 	share_vm_unmap(&s, &mem);
 	share_vm_map(&s, &mem);
 	share_vm_attach(&s, HWPT_SHARED);
+	share_vm_destroy(&s);
+}
+
+/*
+ * The same where no other page has come yet: there is nothing to disagree with.
+ * The device has the page, and a vCPU does not get it: in KVM_RUN's stead user
+ * space is told that the two are not the same any more.
+ */
+static void one_page_lost_in_a_run(void)
+{
+	struct mmu_share_info info;
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 value, mark;
+
+	share_vm_create(&s, HWPT_ORDINARY);
+	touch_init(s.vcpus[1]);
+	share_vm_add_mem(&s, &mem, BACKING_4K_ADJACENT, GPA_HIGH, SIZE_2M);
+	guest_mem_fill(&mem, ODD, SIZE_4K, SEED);
+	TEST_ASSERT(!madvise(mem.hva + ODD, SIZE_4K, MADV_DONTNEED), "madvise");
+
+	share_vm_attach(&s, HWPT_SHARED);
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.pinned_bytes, SIZE_2M);
+	/* At least: as it may all be one leaf. */
+	TEST_ASSERT(info.device_only_bytes, "vCPUs have what the host has not");
+	mark = iommu_events_mark();
+	edu_copy(&s.edu, mem.gpa, mem.gpa + ODD, SIZE_4K);
+	TEST_ASSERT_EQ(guest_mem_diff(&mem, 0, SIZE_4K, ODD, SEED), 0);
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+
+	/* Control: beside it a vCPU goes on. */
+	TEST_ASSERT_EQ(touch_read(s.vcpus[1], mem.gpa + ODD - SIZE_4K, &value),
+		       0);
+	TEST_ASSERT_EQ(touch_read(s.vcpus[1], mem.gpa + ODD, &value), -EFAULT);
+	TEST_ASSERT_EQ(s.vcpus[1]->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(s.vcpus[1]->run->memory_fault.gpa, mem.gpa + ODD);
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.conflicts, 1);
+	TEST_ASSERT_EQ(info.shared, 1);
+
+	/* Mapped anew it is the same page again. */
+	share_vm_unmap(&s, &mem);
+	share_vm_map(&s, &mem);
+	TEST_ASSERT_EQ(touch_write(s.vcpus[1], mem.gpa + ODD, SEED), 0);
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(mem.hva + ODD)), SEED);
 	share_vm_destroy(&s);
 }
 
@@ -104,8 +152,8 @@ static void not_merged_over_other_page(void)
 
 /*
  * The IOAS has half of a huge page, the guest faults in the other half. Neither
- * that fault nor the end of a dirty log may make it one leaf: the half that is
- * pinned goes by other rules than the other one.
+ * that fault nor the end of a dirty log may make it one leaf: the device has the
+ * one half and not the other.
  */
 static void half_a_huge_page(bool log)
 {
@@ -124,19 +172,24 @@ static void half_a_huge_page(bool log)
 
 	if (log) {
 		set_dirty_log(&s, &mem, true);
-		set_dirty_log(&s, &mem, false);
-		guest_fill(s.vcpus[0], mem.gpa, SIZE_2M, SIZE_4K, SEED);
+		guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 		TEST_ASSERT_EQ(huge_leaves(&s), 0);
+		/* And comes back as one. */
+		set_dirty_log(&s, &mem, false);
+		TEST_ASSERT_EQ(huge_leaves(&s), 1);
+		guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+		TEST_ASSERT_EQ(huge_leaves(&s), 1);
 		expect_copied(&s, &mem, SIZE_4K, 0);
 	}
+	dma_check_write_stopped(&s, mem.gpa + HALF);
+	dma_check_write_stopped(&s, mem.gpa + SIZE_2M);
 
 	/* The host takes it back, but for what is pinned. */
 	TEST_ASSERT(!madvise(mem.hva, SIZE_2M, MADV_DONTNEED), "madvise");
 	mark = iommu_events_mark();
 	edu_copy(&s.edu, mem.gpa + SIZE_4K, mem.gpa, SIZE_4K);
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
-	edu_store(&s.edu, mem.gpa + HALF, SIZE_4K);
-	TEST_ASSERT(iommu_events_since(mark) > 0, "not pinned, still reached");
+	dma_check_write_stopped(&s, mem.gpa + HALF);
 	share_vm_destroy(&s);
 }
 
@@ -259,32 +312,37 @@ static void driver_drops_tables(void)
 /* SMRAM's memslot is of another address space, whatever lies at its address. */
 static void smram_goes(void)
 {
+	struct mmu_share_info before, after;
 	struct guest_mem mem;
 	struct share_vm s;
 	void *smram;
-	__u64 mark;
 
 	if (!kvm_has_cap(KVM_CAP_X86_SMM))
 		tap_skip_case("no SMM");
 	share_vm_create(&s, HWPT_SHARED);
-	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_LOW, SIZE_2M);
+	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_LOW, SIZE_2M);
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 	expect_copied(&s, &mem, SIZE_4K, 0);
+	mmu_share_read(s.vm, &before);
+	TEST_ASSERT_EQ(before.common_bytes, mem.size);
 
 	smram = kvm_mmap(mem.size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	vm_set_user_memory_region(s.vm, SMRAM_MEMSLOT, 0, mem.gpa, mem.size,
 				  smram);
 	vm_set_user_memory_region(s.vm, SMRAM_MEMSLOT, 0, mem.gpa, 0, smram);
-	edu_store(&s.edu, mem.gpa + 2 * SIZE_4K, SIZE_4K);
-	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], mem.gpa + 2 * SIZE_4K, SIZE_4K, 8,
-				  mem.gpa, SEED), 0);
+	mmu_share_read(s.vm, &after);
+	TEST_ASSERT_EQ(after.common_bytes, before.common_bytes);
+	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes);
+	TEST_ASSERT_EQ(after.shut_to_cpus, before.shut_to_cpus);
+	expect_copied(&s, &mem, 2 * SIZE_4K, 0);
 
-	/* Control: their own memslot takes them along. */
+	/* Control: their own memslot takes them from the vCPUs. */
 	vm_mem_region_delete(s.vm, TEST_SLOT);
-	mark = iommu_events_mark();
-	edu_store(&s.edu, mem.gpa + 2 * SIZE_4K, SIZE_4K);
-	TEST_ASSERT(iommu_events_since(mark) > 0, "not zapped at all");
+	mmu_share_read(s.vm, &after);
+	TEST_ASSERT_EQ(after.common_bytes, 0);
+	TEST_ASSERT_EQ(after.device_only_bytes, mem.size);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
 	share_vm_destroy(&s);
 }
 
@@ -324,12 +382,14 @@ int main(void)
 {
 	static const struct tap_case cases[] = {
 		{ "one page of a run is not the memslot's: EADDRNOTAVAIL",
+		  one_page_replaced_in_a_run },
+		{ "one page of a run is no longer the memslot's: a vCPU's fault",
 		  one_page_lost_in_a_run },
 		{ "a table is not merged over a page that is another one",
 		  not_merged_over_other_page },
 		{ "a vCPU's fault beside a pin makes no huge leaf",
 		  fault_beside_a_pin },
-		{ "a dirty log's end beside a pin makes no huge leaf",
+		{ "a dirty log's end makes no huge leaf beside a pin, only elsewhere",
 		  log_beside_a_pin },
 		{ "mapped while logging: the log sees a vCPU's writes",
 		  mapped_while_logging },

@@ -65,3 +65,10 @@ int touch_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value)
 
 	return run(vcpu, &c, &nothing);
 }
+
+void touch_prepare_read(struct kvm_vcpu *vcpu, __u64 gpa)
+{
+	struct touch_call *guests = addr_gva2hva(vcpu->vm, (gva_t)&call);
+
+	*guests = (struct touch_call){ .gva = (__u64 *)gpa };
+}
