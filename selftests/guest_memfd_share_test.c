@@ -2,8 +2,8 @@
 /*
  * Memory that KVM may take back though the host has pinned it: guest_memfd's,
  * where a hole can be punched at any time. It can't be mapped for a device in a
- * shared HWPT. vCPUs use it as ever, and when it goes, it goes from the device
- * too. VMs that can have private memory don't share at all.
+ * shared HWPT, and so the device never reaches it. vCPUs use it as ever, until a
+ * hole takes it. VMs that can have private memory don't share at all.
  */
 #include <linux/falloc.h>
 
@@ -153,25 +153,41 @@ static void punch_hole(struct gmem_vm *g, size_t offset, size_t len)
 			       FALLOC_FL_PUNCH_HOLE, offset, len), "fallocate");
 }
 
-/* What a vCPU has faulted in the device reaches, until the hole is there. */
-static void hole_is_everyones(void)
+/* The device has it neither before the hole nor in it nor beside it. */
+static void hole_is_the_vcpus(void)
 {
+	struct mmu_share_info before, after;
+	struct guest_mem *mem;
 	struct gmem_vm g;
+	size_t half;
 
 	setup(&g);
+	mem = &g.gmem;
+	half = mem->size / 2;
 	share_vm_attach(&g.s, HWPT_SHARED);
-	expect_vcpus_use_it(&g);
-	dma_check_copies(&g.s, &g.gmem, SIZE_4K, 0);
+	guest_fill(g.s.vcpus[0], mem->gpa, mem->size, SIZE_4K, SEED);
+	expect_nothing_mapped(&g);
+	TEST_ASSERT_EQ(guest_diff(g.s.vcpus[1], mem->gpa, mem->size, SIZE_4K,
+				  mem->gpa, SEED), 0);
+	mmu_share_read(g.s.vm, &before);
 
-	punch_hole(&g, 0, SIZE_2M / 2);
-	dma_check_write_stopped(&g.s, g.gmem.gpa + SIZE_4K);
-	dma_check_copies(&g.s, &g.gmem, SIZE_2M / 2, SIZE_2M / 2 + SIZE_4K);
+	punch_hole(&g, 0, half);
+	mmu_share_read(g.s.vm, &after);
+	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes - half);
+	expect_nothing_mapped(&g);
 
-	/* The guest finds new pages there, empty ones, that DMA has not met. */
-	guest_fill(g.s.vcpus[0], g.gmem.gpa, 8, 8, SEED);
-	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(g.gmem.hva + SIZE_4K)), 0);
+	/* The guest finds new pages there, empty ones; and the old ones beside. */
+	TEST_ASSERT_EQ(guest_diff(g.s.vcpus[1], mem->gpa, half, SIZE_4K,
+				  mem->gpa, SEED), half / SIZE_4K);
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)mem->hva), 0);
+	TEST_ASSERT_EQ(guest_diff(g.s.vcpus[1], mem->gpa + half, half, SIZE_4K,
+				  mem->gpa + half, SEED), 0);
 	expect_vcpus_use_it(&g);
-	dma_check_copies(&g.s, &g.gmem, SIZE_4K, 0);
+	expect_nothing_mapped(&g);
+	dma_check_write_stopped(&g.s, mem->gpa + half);
+
+	/* Control: what is mapped it reaches. */
+	dma_check_copies(&g.s, &g.plain, 0, SIZE_4K);
 	teardown(&g);
 }
 
@@ -262,8 +278,8 @@ int main(void)
 		{ "guest_memfd: HWPT_ALLOC is refused, EMEDIUMTYPE",
 		  attach_is_refused },
 		{ "guest_memfd: an ordinary HWPT takes it", ordinary_takes_it },
-		{ "guest_memfd: a hole takes it from vCPU and device",
-		  hole_is_everyones },
+		{ "guest_memfd: a hole takes it from vCPUs, the device has none",
+		  hole_is_the_vcpus },
 		{ "KVM_X86_SW_PROTECTED_VM is refused, EPROTOTYPE",
 		  protected_vm },
 		{ "KVM_SET_MEMORY_ATTRIBUTES changes nothing",
