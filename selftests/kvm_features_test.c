@@ -11,7 +11,6 @@
 #include "dma_check.h"
 #include "mmu_share.h"
 #include "processor.h"
-#include "refusal.h"
 #include "tap.h"
 
 #define TEST_SIZE	(2 * SIZE_2M)
@@ -233,7 +232,6 @@ static int set_region_2(struct guest_mem *mem, __u64 gpa, __u64 size)
 
 static void region_of_either_kind(set_region_fn set_region)
 {
-	struct refusal_watch w;
 	struct guest_mem mem = {
 		.slot = TEST_SLOT, .gpa = GPA_HIGH, .size = TEST_SIZE,
 	};
@@ -250,15 +248,30 @@ static void region_of_either_kind(set_region_fn set_region)
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 	dma_check_copies(&s, &mem, 0, SIZE_4K);
 
-	refusal_watch_start(&w);
-	refusal_expect(&w, set_region(&mem, mem.gpa, 0), EBUSY);
-	refusal_watch_start(&w);
-	refusal_expect(&w, set_region(&mem, GPA_LOW, mem.size), EBUSY);
+	/* Gone for vCPUs alone, and back: the same memory. */
+	TEST_ASSERT_EQ(set_region(&mem, mem.gpa, 0), 0);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
 	dma_check_copies(&s, &mem, SIZE_4K, 0);
+	TEST_ASSERT_EQ(set_region(&mem, mem.gpa, mem.size), 0);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], mem.gpa + SIZE_2M, SIZE_2M,
+				  SIZE_4K, mem.gpa + SIZE_2M, SEED), 0);
+	dma_check_between_vcpus(&s, &mem, 0, SIZE_4K);
 
-	share_vm_unmap(&s, &mem);
+	/* Moved: vCPUs have it here, the device there. */
 	TEST_ASSERT_EQ(set_region(&mem, GPA_LOW, mem.size), 0);
+	virt_map_level(s.vm, GPA_LOW, GPA_LOW, mem.size, PG_LEVEL_2M);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
+	guest_fill(s.vcpus[0], GPA_LOW, SIZE_4K, 8, SEED);
+	edu_copy(&s.edu, mem.gpa + SIZE_4K, mem.gpa, SIZE_4K);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], GPA_LOW + SIZE_4K, SIZE_4K, 8,
+				  GPA_LOW, SEED), 0);
+	dma_check_write_stopped(&s, GPA_LOW);
+
+	/* Control: what the device has goes with its map. */
+	share_vm_unmap(&s, &mem);
 	dma_check_write_stopped(&s, mem.gpa);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], GPA_LOW, SIZE_4K, 8, GPA_LOW,
+				  SEED), 0);
 	TEST_ASSERT_EQ(set_region(&mem, mem.gpa, 0), 0);
 	share_vm_destroy(&s);
 }
@@ -274,12 +287,13 @@ static void memory_region2(void)
 }
 
 /*
- * Neither memslot is mapped in the IOAS; vCPUs have faulted both in, and the
- * device reaches both. One goes: the device loses that, and that alone.
+ * Neither memslot is mapped in the IOAS, so that the device reaches none; vCPUs
+ * have faulted both in. One goes: vCPUs lose that, and that alone.
  */
 static void memslot_is_deleted(bool zap_all)
 {
 	struct guest_mem gone, stays, pinned;
+	struct mmu_share_info before, after;
 	struct steady_dma dma;
 	struct share_vm s;
 	__u64 faults;
@@ -296,17 +310,27 @@ static void memslot_is_deleted(bool zap_all)
 	load_start(&dma, &s, &pinned);
 	guest_fill(s.vcpus[0], gone.gpa, gone.size, SIZE_4K, SEED);
 	guest_fill(s.vcpus[0], stays.gpa, stays.size, SIZE_4K, SEED);
-	dma_check_copies(&s, &gone, 0, SIZE_4K);
-	dma_check_copies(&s, &stays, 0, SIZE_4K);
+	dma_check_write_stopped(&s, gone.gpa);
+	dma_check_write_stopped(&s, stays.gpa);
 
+	mmu_share_read(s.vm, &before);
 	faults = share_vm_npt_faults(&s);
 	vm_mem_region_delete(s.vm, gone.slot);
-	dma_check_write_stopped(&s, gone.gpa);
-	dma_check_copies(&s, &stays, SIZE_4K, 0);
-	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], stays.gpa + 2 * SIZE_4K,
-				  SIZE_2M - 2 * SIZE_4K, SIZE_4K,
-				  stays.gpa + 2 * SIZE_4K, SEED), 0);
+	mmu_share_read(s.vm, &after);
+	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes - gone.size);
+	TEST_ASSERT_EQ(after.common_bytes, before.common_bytes);
+	/* One table at least was its own. */
+	TEST_ASSERT(after.table_pages < before.table_pages,
+		    "%llu tables, as before", after.table_pages);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], stays.gpa, stays.size, SIZE_4K,
+				  stays.gpa, SEED), 0);
 	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], gone.gpa, gone.gpa, SEED), SEED);
+	dma_check_write_stopped(&s, gone.gpa);
+
+	/* Control: mapped, the other one is the device's as well. */
+	share_vm_map(&s, &stays);
+	dma_check_copies(&s, &stays, 0, SIZE_4K);
 	steady_dma_stop_amid_events(&dma);
 	share_vm_destroy(&s);
 }
@@ -526,14 +550,20 @@ static void pre_faulted(void)
 	expect_same_leaves(&s, &before);
 	dma_check_write_stopped(&s, MMIO_GPA);
 
-	/* Not pinned: as if a vCPU had touched it, for the device as well. */
-	dma_check_write_stopped(&s, other.gpa);
+	/* Not pinned: as if a vCPU had touched it, so not the device's. */
 	TEST_ASSERT_EQ(pre_fault(&s, other.gpa, other.size), 0);
 	mmu_share_read(s.vm, &after);
 	TEST_ASSERT_EQ(after.leaf_4k, before.leaf_4k + other.size / SIZE_4K);
+	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes + other.size);
 	TEST_ASSERT_EQ(after.pinned_bytes, before.pinned_bytes);
-	dma_check_copies(&s, &other, 0, SIZE_4K);
+	dma_check_write_stopped(&s, other.gpa);
 	faults = share_vm_npt_faults(&s);
+	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+
+	/* Mapped it is, and vCPUs keep what they have. */
+	share_vm_map(&s, &other);
+	dma_check_copies(&s, &other, 0, SIZE_4K);
 	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
 	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
 	steady_dma_stop_amid_events(&dma);
@@ -587,9 +617,9 @@ int main(void)
 		  ioeventfd },
 		{ "TSS and identity map addresses: nothing for the device",
 		  tss_and_identity_map },
-		{ "KVM_SET_USER_MEMORY_REGION: DMA, EBUSY, gone",
+		{ "KVM_SET_USER_MEMORY_REGION: gone, moved, and DMA goes on",
 		  memory_region },
-		{ "KVM_SET_USER_MEMORY_REGION2: DMA, EBUSY, gone",
+		{ "KVM_SET_USER_MEMORY_REGION2: gone, moved, and DMA goes on",
 		  memory_region2 },
 		{ "memslot deleted: its leaves go, no others",
 		  deleted_with_quirk },
