@@ -75,7 +75,7 @@ static bool same_counts(const struct step *step,
 	struct leak_counts want = *before;
 	__u64 most = before->tables;
 
-	if (step->may_keep_tables)
+	if (step->vcpus_may_gain)
 		most += MAX_NEW_TABLES * SIZE_4K;
 	want.tables = now->tables;
 	return !memcmp(&want, now, sizeof(want)) && now->tables <= most;
@@ -111,10 +111,16 @@ static void expect_same_state(struct world *w, const struct step *step,
 
 	TEST_ASSERT_EQ(now.info.shared, was.shared);
 	TEST_ASSERT_EQ(now.info.root, was.root);
-	TEST_ASSERT_EQ(now.info.pinned_bytes, was.pinned_bytes);
+	TEST_ASSERT_EQ(now.info.common_bytes, was.common_bytes);
+	TEST_ASSERT_EQ(now.info.device_only_bytes, was.device_only_bytes);
 	TEST_ASSERT_EQ(now.info.mmio_entries, was.mmio_entries);
-	if (step->may_split)
+	if (step->vcpus_may_gain) {
+		TEST_ASSERT(now.info.cpu_only_bytes >= was.cpu_only_bytes,
+			    "vCPUs have lost %llu bytes", was.cpu_only_bytes -
+			    now.info.cpu_only_bytes);
 		return;
+	}
+	TEST_ASSERT_EQ(now.info.cpu_only_bytes, was.cpu_only_bytes);
 	TEST_ASSERT_EQ(now.info.leaf_4k, was.leaf_4k);
 	TEST_ASSERT_EQ(now.info.leaf_2m, was.leaf_2m);
 	TEST_ASSERT_EQ(now.info.leaf_1g, was.leaf_1g);

@@ -36,8 +36,8 @@ struct step {
 	/* Not checked if a fault made it do less, but did not make it fail. */
 	void (*verify_in_full)(struct world *w);
 
-	bool may_keep_tables;	/* those that a map has made stay */
-	bool may_split;		/* and what a vCPU faulted in stays split */
+	/* Tables and leaves that a failed map has made stay, for vCPUs alone. */
+	bool vcpus_may_gain;
 	bool must_not_fail;	/* whatever fails in it */
 	bool no_faults;		/* it allocates nothing by itself */
 };
