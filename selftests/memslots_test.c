@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memslots and IOAS ranges come, go, move and overlap in any order. A model
- * says after each step what the call returns, which pages the device reaches
- * and what is pinned; every sequence of three steps occurs in each layout.
+ * says after each step what the call returns, which pages the device reaches,
+ * what is pinned, and what a vCPU meets; every sequence of three steps occurs in
+ * each layout.
+ *
+ * The device goes by the IOAS alone, the vCPU by memslots. Only where both have
+ * a page, and not the same, is there no serving them from one table.
  */
 #include <sys/random.h>
 
@@ -11,6 +15,7 @@
 #include "processor.h"
 #include "share_vm.h"
 #include "tap.h"
+#include "touch.h"
 
 #define WINDOW		16	/* pages of guest addresses, and of memory */
 #define RANDOM_STEPS	300
@@ -69,8 +74,6 @@ struct model {
 	bool away;		/* memslot 2 has moved */
 	bool log;		/* memslot 1 logs */
 	bool mapped[2];		/* A and B, in the IOAS */
-	bool pinned[WINDOW];
-	bool leaf[WINDOW];	/* pinned, or faulted in by a vCPU */
 };
 
 struct world {
@@ -81,6 +84,7 @@ struct world {
 	enum step history[8];
 	unsigned int steps;
 	unsigned int refused;
+	unsigned int conflicts;
 	unsigned int reached;
 	unsigned int blocked;
 };
@@ -117,32 +121,18 @@ static int memory_at(const struct model *m, int page)
 	return -1;
 }
 
-static bool any_pinned(const struct model *m, const struct span *s)
+/* The IOAS maps the page of memory that has its number. */
+static bool is_mapped(const struct model *m, int page)
 {
-	int i;
-
-	for (i = s->start; i < s->end; i++)
-		if (m->pinned[i])
-			return true;
-	return false;
+	return (m->mapped[0] && inside(&m->l->range[0], page)) ||
+	       (m->mapped[1] && inside(&m->l->range[1], page));
 }
 
-static void zap_unpinned(struct model *m, const struct span *s)
+static bool is_other_page(const struct model *m, int page)
 {
-	int i;
+	int memory = memory_at(m, page);
 
-	for (i = s->start; i < s->end; i++)
-		m->leaf[i] = m->pinned[i];
-}
-
-static void zap_all(struct model *m, int start, int end)
-{
-	int i;
-
-	for (i = start; i < end; i++) {
-		m->leaf[i] = false;
-		m->pinned[i] = false;
-	}
+	return memory >= 0 && memory != page;
 }
 
 static int model_map(struct model *m, int which)
@@ -154,19 +144,9 @@ static int model_map(struct model *m, int which)
 	    (m->mapped[other] && overlap(r, &m->l->range[other])))
 		return -EEXIST;
 
-	for (i = r->start; i < r->end; i++) {
-		int page = memory_at(m, i);
-
-		if (page == i)
-			continue;
-		/* iommufd takes back what was populated so far. */
-		zap_all(m, r->start, i);
-		return page < 0 ? -ENOENT : -EADDRNOTAVAIL;
-	}
-	for (i = r->start; i < r->end; i++) {
-		m->leaf[i] = true;
-		m->pinned[i] = true;
-	}
+	for (i = r->start; i < r->end; i++)
+		if (is_other_page(m, i))
+			return -EADDRNOTAVAIL;
 	m->mapped[which] = true;
 	return 0;
 }
@@ -179,36 +159,22 @@ static int model_unmap(struct model *m, int which)
 
 	o = &m->l->range[other];
 	if (m->mapped[which]) {
-		zap_all(m, r->start, r->end);
 		m->mapped[which] = false;
 		return 0;
 	}
 	if (!m->mapped[other] || o->start < r->start || o->end > r->end)
 		return -ENOENT;
-	zap_all(m, o->start, o->end);
 	m->mapped[other] = false;
 	return 0;
 }
 
-/* KVM zaps before it knows whether it may go on. */
-static int model_take_slot(struct model *m, const struct span *slot)
-{
-	zap_unpinned(m, slot);
-	return any_pinned(m, slot) ? -EBUSY : 0;
-}
-
 static int model_delete(struct model *m)
 {
-	int r;
-
 	if (!m->one)
 		return -EINVAL;
-	r = model_take_slot(m, &m->l->one);
-	if (!r) {
-		m->one = false;
-		m->log = false;
-	}
-	return r;
+	m->one = false;
+	m->log = false;
+	return 0;
 }
 
 static int model_add(struct model *m)
@@ -223,24 +189,12 @@ static int model_add(struct model *m)
 
 static int model_move(struct model *m)
 {
-	struct span from = slot_two(m, m->away), to = slot_two(m, !m->away);
-	int r;
+	struct span to = slot_two(m, !m->away);
 
 	if (m->one && overlap(&m->l->one, &to))
 		return -EEXIST;
-	r = model_take_slot(m, &from);
-	if (!r)
-		m->away = !m->away;
-	return r;
-}
-
-static void model_touch(struct model *m)
-{
-	int i;
-
-	for (i = 0; i < WINDOW; i++)
-		if (memory_at(m, i) >= 0)
-			m->leaf[i] = true;
+	m->away = !m->away;
+	return 0;
 }
 
 static int model_step(struct model *m, enum step step)
@@ -263,7 +217,6 @@ static int model_step(struct model *m, enum step step)
 		m->log = m->one && step == LOG_ON;
 		return 0;
 	case VCPU_TOUCH:
-		model_touch(m);
 		return 0;
 	case READ_ONLY:
 		return m->one ? -EINVAL : 0;
@@ -336,23 +289,44 @@ static void check_log(struct world *w)
 	TEST_ASSERT_EQ(bitmap, GENMASK(one->end - one->start - 1, 0));
 }
 
-/* A vCPU writes where memory is, and exits where none is. */
+/*
+ * The vCPU gets neither the device's page, which is not the memslot's, nor the
+ * memslot's, for which there is no room; user space learns where.
+ */
+static void vcpu_conflicts(struct world *w, int page)
+{
+	struct kvm_vcpu *vcpu = w->s.vcpus[1];
+
+	TEST_ASSERT_EQ(touch_write(vcpu, gpa_of(page), w->steps), -EFAULT);
+	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(vcpu->run->memory_fault.gpa, gpa_of(page));
+	TEST_ASSERT_EQ(vcpu->run->memory_fault.size, SIZE_4K);
+	w->conflicts++;
+}
+
+/* A vCPU writes where memory is, and exits where none is, mapped or not. */
 static void vcpu_touch(struct world *w)
 {
 	struct kvm_vcpu *vcpu = w->s.vcpus[0];
-	bool tried_hole = false;
+	bool tried_hole[2] = {};
 	int i, page;
 
 	for (i = 0; i < WINDOW; i++) {
+		bool mapped = is_mapped(&w->m, i);
+
 		page = memory_at(&w->m, i);
-		if (page >= 0) {
+		if (page < 0) {
+			if (!tried_hole[mapped])
+				TEST_ASSERT_EQ(guest_mmio(vcpu, gpa_of(i),
+							  gpa_of(i), w->steps),
+					       w->steps);
+			tried_hole[mapped] = true;
+		} else if (mapped && page != i) {
+			vcpu_conflicts(w, i);
+		} else {
 			guest_fill(vcpu, gpa_of(i), 8, 8, w->steps);
 			TEST_ASSERT_EQ(READ_ONCE(*word_of(w, page, 0)),
 				       pattern_word(gpa_of(i), w->steps));
-		} else if (!tried_hole) {
-			TEST_ASSERT_EQ(guest_mmio(vcpu, gpa_of(i), gpa_of(i),
-						  w->steps), w->steps);
-			tried_hole = true;
 		}
 	}
 	if (w->m.log)
@@ -422,16 +396,14 @@ static void check_device(struct world *w)
 	for (i = 0; i < WINDOW; i++)
 		WRITE_ONCE(*word_of(w, i, DMA_AT), 0);
 	for (i = 0; i < WINDOW; i++) {
-		bool leaf = w->m.leaf[i];
 		bool reached;
 
+		written[i] = is_mapped(&w->m, i);
 		reached = testdev_write(&w->testdev, gpa_of(i) + DMA_AT, 4);
-		CHECK(w, reached == leaf, "page %d: the device %s it", i,
+		CHECK(w, reached == written[i], "page %d: the device %s it", i,
 		      reached ? "reaches" : "does not reach");
-		if (leaf)
-			written[memory_at(&w->m, i)] = true;
-		w->reached += leaf;
-		w->blocked += !leaf;
+		w->reached += reached;
+		w->blocked += !reached;
 	}
 	for (i = 0; i < WINDOW; i++) {
 		__u64 expected = written[i] ? TESTDEV_WORD : 0;
@@ -449,7 +421,7 @@ static void check_pins(struct world *w)
 	int i;
 
 	for (i = 0; i < WINDOW; i++)
-		expected += w->m.pinned[i] * SIZE_4K;
+		expected += is_mapped(&w->m, i) * SIZE_4K;
 	mmu_share_read(w->s.vm, &info);
 	CHECK(w, info.pinned_bytes == expected,
 	      "%llu bytes are pinned, wanted %llu", info.pinned_bytes,
@@ -489,6 +461,7 @@ static void setup(struct world *w, const struct layout *layout)
 	TEST_ASSERT(!set_one(w, 0) && !set_two(w, false), "memslots");
 	w->m.one = true;
 	virt_map_level(w->s.vm, GPA_HIGH, GPA_HIGH, SIZE_2M, PG_LEVEL_2M);
+	touch_init(w->s.vcpus[1]);
 	guest_nop(w->s.vcpus[0]);
 	check_device(w);
 }
@@ -544,6 +517,22 @@ static void walk_at_random(struct world *w)
 		step(w, rand_r(&seed) % STEPS);
 }
 
+/* Whether a range maps another page than slot 2 has there, here or away. */
+static bool may_conflict(const struct layout *l)
+{
+	struct model m = { .l = l };
+	int i;
+
+	for (i = 0; i < 2 * WINDOW; i++) {
+		m.away = i >= WINDOW;
+		if (is_other_page(&m, i % WINDOW) &&
+		    (inside(&l->range[0], i % WINDOW) ||
+		     inside(&l->range[1], i % WINDOW)))
+			return true;
+	}
+	return false;
+}
+
 static void run(const void *layout)
 {
 	struct leak_counts before;
@@ -556,9 +545,10 @@ static void run(const void *layout)
 	walk_at_random(&w);
 	expect_pins_returned(&w, &before);
 
-	ksft_print_msg("%u steps, %u refused; %u DMA writes, %u blocked\n",
-		       w.steps, w.refused, w.reached, w.blocked);
+	ksft_print_msg("%u steps, %u refused; %u DMA writes, %u blocked; %u conflicts\n",
+		       w.steps, w.refused, w.reached, w.blocked, w.conflicts);
 	TEST_ASSERT(w.refused && w.reached && w.blocked, "one-sided");
+	TEST_ASSERT_EQ(w.conflicts > 0, may_conflict(layout));
 	vfio_dev_close(&w.testdev);
 	share_vm_destroy(&w.s);
 }

@@ -115,16 +115,23 @@ static void set_slot(struct passer_by *p, size_t size)
 		    "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
 }
 
+/* Under what is mapped: the vCPU's leaf goes and comes, the device's stays. */
 static void memslot_goes_and_comes(struct passer_by *p)
 {
 	__u64 value = stress_random(&p->random, ~0ULL);
+	struct share_vm *vm = &p->s->vm;
 	size_t at = random_piece(p);
 
 	fill(p, at, value);
 	prefault(p, at);
+	iommufd_map(vm->iommufd, vm->ioas, p->mem.gpa + at, p->mem.hva + at,
+		    PIECE);
 	set_slot(p, 0);
 	check(p, at, value);
 	set_slot(p, CROWD_SIZE);
+	prefault(p, at);
+	iommufd_unmap(vm->iommufd, vm->ioas, p->mem.gpa + at, PIECE);
+	check(p, at, value);
 }
 
 /* Where the second writer must lose nothing. */

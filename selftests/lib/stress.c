@@ -10,6 +10,7 @@
 
 #define AUDIT_STEPS	128
 #define FAR_AWAY	4	/* one range in so many is not near another */
+#define ELSEWHERE	5	/* one in so many is not where the memslot is */
 
 /* splitmix64: any seed will do, 0 too. */
 static __u64 next_random(__u64 *state)
@@ -58,6 +59,9 @@ struct model_area stress_range(struct stress *s, size_t unit, size_t max)
 	r.first -= r.first % unit;
 	r.n = (r.n + unit - 1) / unit * unit;
 	r.n = min(r.n, nr - r.first);
+	r.base = s->model.base;
+	if (!stress_random(&s->random, ELSEWHERE))
+		r.base = !r.base;
 	if (r.n <= 8 * unit)
 		remember(s, r);
 	return r;
@@ -95,7 +99,7 @@ void stress_create(struct stress *s, enum guest_mem_backing backing,
 	for (i = 0; i < SHARE_VM_VCPUS; i++)
 		stress_vcpu_init(&s->vcpus[i], s->vm.vcpus[i]);
 
-	model_init(&s->model, pages, backing == BACKING_4K ? 1 : huge);
+	model_init(&s->model, pages);
 	s->bitmap = calloc(pages / 8, 1);
 	TEST_ASSERT(s->bitmap, "calloc");
 	s->model.slot = true;
@@ -180,12 +184,13 @@ void stress_run(struct stress *s, unsigned int seconds)
 			audit(s);
 	}
 	audit(s);
-	for (i = 0; s->model.slot && i < s->model.nr; i++)
+	for (i = 0; i < s->model.nr; i++)
 		stress_check_vcpu(s, 0, i);
 	history_end();
 
-	ksft_print_msg("devices wrote %lu pages, were stopped %lu times; %lu IOMMU events seen\n",
-		       s->arrived, s->stopped, s->events);
+	ksft_print_msg("devices wrote %lu pages, were stopped %lu times; %lu IOMMU events seen; %lu conflicts\n",
+		       s->arrived, s->stopped, s->events, s->conflicts);
+	TEST_ASSERT(s->conflicts, "no vCPU ever met a conflict");
 	TEST_ASSERT(s->arrived, "no DMA ever arrived");
 	TEST_ASSERT(s->stopped && s->events, "no DMA was ever stopped");
 	ksft_print_msg("%lu steps:\n", steps);

@@ -33,6 +33,7 @@ struct stress {
 	struct model_area recent[STRESS_RECENT];	/* where it happens */
 	unsigned int nr_recent;
 	unsigned long arrived;	/* pages that devices wrote */
+	unsigned long conflicts;	/* pages that a vCPU could not have */
 	unsigned long stopped;	/* accesses that did not get through ... */
 	unsigned long events;	/* ... and those seen in the IOMMU's log */
 
@@ -64,11 +65,15 @@ extern const struct stress_op stress_ops[];
 extern const unsigned int stress_nr_ops;
 
 __u64 stress_gpa(struct stress *s, size_t page);	/* where the memslot is */
+__u64 stress_gpa_at(unsigned int base, size_t page);
 void *stress_hva(struct stress *s, size_t page);
 void stress_check_process(struct stress *s, size_t page);
 void stress_check_vcpu(struct stress *s, unsigned int vcpu, size_t page);
 
-/* A range of up to @max pages in whole multiples of @unit, near recent ones. */
+/*
+ * A range of up to @max pages in whole multiples of @unit, near recent ones, and
+ * mostly where the memslot is.
+ */
 struct model_area stress_range(struct stress *s, size_t unit, size_t max);
 __u64 stress_value(struct stress *s);
 
@@ -79,8 +84,5 @@ bool stress_op_copy(struct stress *s);
 bool stress_op_steal(struct stress *s);
 unsigned int stress_writer(struct stress *s);	/* any */
 void stress_dma(struct stress *s, unsigned int dev, struct model_area r);
-
-/* To where neither a memslot nor a mapping is. */
-void stress_dma_astray(struct stress *s, unsigned int dev, __u64 gpa);
 
 #endif

@@ -35,75 +35,61 @@ unsigned int stress_writer(struct stress *s)
 }
 
 /* A page without the device's value shows whether the device was there. */
-static void make_fresh(struct stress *s, size_t page)
+static void make_fresh(struct stress *s, unsigned int base, size_t page)
 {
-	struct model_page *p = &s->model.pages[page];
 	__u64 value = stress_value(s), *word = stress_hva(s, page);
+	struct model *m = &s->model;
 	size_t i;
 
-	if (p->readonly || p->apart)
+	if (m->pages[page].readonly || model_is_apart(m, base, page))
 		return;
 	for (i = 0; i < SIZE_4K / sizeof(*word); i++)
 		WRITE_ONCE(word[i], value);
-	model_process_wrote(&s->model, page, value);
+	model_process_wrote(m, page, value);
 }
 
-/* By the eyes that see what the device has: those of the guest, if apart. */
-static void check_device_page(struct stress *s, size_t page)
+/* What lies apart only a device can read: stress_op_copy() does. */
+static void check_device_page(struct stress *s, unsigned int base, size_t page)
 {
-	struct model *m = &s->model;
-
-	if (!m->pages[page].apart)
+	if (!model_is_apart(&s->model, base, page))
 		stress_check_process(s, page);
-	else if (m->shared)
-		stress_check_vcpu(s, 0, page);
-}
-
-/* @ok is the whole access's: of several pages one may have been stopped. */
-static void settle(struct stress *s, size_t page, enum model_reach reach,
-		   bool alone, bool ok)
-{
-	bool arrived = reach == REACH_ARRIVES;
-
-	if (reach == REACH_EITHER)
-		arrived = ok || (!alone && READ_ONCE(*(__u64 *)
-					stress_hva(s, page)) == DMA_VALUE);
-	if (arrived)
-		model_device_wrote(&s->model, page, DMA_VALUE);
-	s->arrived += arrived;
-	check_device_page(s, page);
 }
 
 void stress_dma(struct stress *s, unsigned int dev, struct model_area r)
 {
-	enum model_reach reach[DMA_MAX_PAGES];
-	bool arrives = true, blocked = false, ok;
+	bool reach[DMA_MAX_PAGES], all = true, ok;
 	__u64 mark;
 	size_t i;
 
 	for (i = 0; i < r.n; i++) {
-		reach[i] = model_device_reaches(&s->model, dev, r.first + i);
-		arrives &= reach[i] == REACH_ARRIVES;
-		blocked |= reach[i] == REACH_BLOCKED;
+		reach[i] = model_device_reaches(&s->model, dev, r.base,
+						r.first + i, true);
+		all &= reach[i];
 	}
-	history_step("writer %u (%s) writes %zu+%zu: %s", dev - STRESS_WRITER,
-		     attached_name(s, dev), r.first, r.n, arrives ? "arrives" :
-		     blocked ? "must be stopped" : "either");
+	history_step("writer %u (%s) writes %zu+%zu at base %u: %s",
+		     dev - STRESS_WRITER, attached_name(s, dev), r.first, r.n,
+		     r.base, all ? "arrives" : "must be stopped");
 
 	mark = iommu_events_mark();
 	ok = testdev_write(&s->writers[dev - STRESS_WRITER],
-			   stress_gpa(s, r.first), r.n * SIZE_4K);
-	TEST_ASSERT(ok || !arrives, "the device lost memory that is mapped");
-	TEST_ASSERT(!ok || !blocked,
-		    "the device still reaches what was taken from it");
+			   stress_gpa_at(r.base, r.first), r.n * SIZE_4K);
+	TEST_ASSERT(ok || !all, "the device lost memory that is mapped");
+	TEST_ASSERT(!ok || all,
+		    "the device reaches what is not mapped for its writes");
 
 	if (ok)
 		TEST_ASSERT(!event_came(mark), "an IOMMU event");
 	else if (s->model.dev[dev] != DEV_DETACHED)
 		count_stopped(s, mark);
 
-	for (i = 0; i < r.n; i++)
-		settle(s, r.first + i, reach[i], r.n == 1, ok);
+	/* Of several pages one may have been stopped, the others were not. */
+	for (i = 0; i < r.n; i++) {
+		if (reach[i])
+			model_device_wrote(&s->model, r.base, r.first + i,
+					   DMA_VALUE);
+		s->arrived += reach[i];
+		check_device_page(s, r.base, r.first + i);
+	}
 }
 
 bool stress_op_dma(struct stress *s)
@@ -113,64 +99,68 @@ bool stress_op_dma(struct stress *s)
 
 	if (stress_random(&s->random, 2))
 		for (i = r.first; i < r.first + r.n; i++)
-			make_fresh(s, i);
+			make_fresh(s, r.base, i);
 	stress_dma(s, stress_writer(s), r);
 	return true;
 }
 
-void stress_dma_astray(struct stress *s, unsigned int dev, __u64 gpa)
-{
-	history_step("writer %u (%s) writes %#llx, where nothing is",
-		     dev - STRESS_WRITER, attached_name(s, dev), gpa);
-	TEST_ASSERT(!testdev_write(&s->writers[dev - STRESS_WRITER], gpa,
-				   SIZE_4K),
-		    "the device reaches an address without memory");
-}
-
-/* Where the memslot is not now, and where none ever was. */
+/* Where neither the memslot nor a mapping ever was. */
 bool stress_op_dma_astray(struct stress *s)
 {
-	unsigned int base = stress_random(&s->random, 2) ? !s->model.base : 2;
 	size_t page = stress_random(&s->random, s->model.nr);
+	unsigned int dev = stress_writer(s);
 
-	stress_dma_astray(s, stress_writer(s),
-			  GPA_HIGH + base * SIZE_1G + page * SIZE_4K);
+	history_step("writer %u (%s) writes %zu, where nothing ever was",
+		     dev - STRESS_WRITER, attached_name(s, dev), page);
+	TEST_ASSERT(!testdev_write(&s->writers[dev - STRESS_WRITER],
+				   stress_gpa_at(MODEL_BASES, page), SIZE_4K),
+		    "the device reaches an address without memory");
 	return true;
 }
 
-/* False when nothing is mapped. */
-static bool random_mapped_page(struct stress *s, size_t *page)
+/* A page that is mapped, for a device's writes if @write; false: found none. */
+static bool random_mapped_page(struct stress *s, bool write,
+			       struct model_area *page)
 {
+	struct model *m = &s->model;
 	struct model_area *a;
 
-	if (!s->model.nr_areas)
+	if (!m->nr_areas)
 		return false;
-	a = &s->model.areas[stress_random(&s->random, s->model.nr_areas)];
-	*page = a->first + stress_random(&s->random, a->n);
-	return true;
+	a = &m->areas[stress_random(&s->random, m->nr_areas)];
+	page->base = a->base;
+	page->first = a->first + stress_random(&s->random, a->n);
+	page->n = 1;
+	return !write || m->pages[page->first].pins[a->base].writable;
 }
 
-static bool edu_pages(struct stress *s, size_t *src, size_t *dst)
+static void edu_copy_page(struct stress *s, const struct model_area *dst,
+			  const struct model_area *src)
 {
-	return s->model.dev[STRESS_EDU] != DEV_DETACHED &&
-	       random_mapped_page(s, dst) && random_mapped_page(s, src) &&
-	       *src != *dst;
+	edu_copy(&s->vm.edu, stress_gpa_at(dst->base, dst->first),
+		 stress_gpa_at(src->base, src->first), SIZE_4K);
 }
 
+/* Also to itself at the other address, and from memory that lies apart. */
 bool stress_op_copy(struct stress *s)
 {
-	size_t src, dst;
+	struct model_area src, dst;
+	struct model *m = &s->model;
 	__u64 mark;
 
-	if (!edu_pages(s, &src, &dst))
+	if (m->dev[STRESS_EDU] == DEV_DETACHED ||
+	    !random_mapped_page(s, true, &dst) ||
+	    !random_mapped_page(s, false, &src))
 		return false;
-	history_step("edu (%s) copies %zu to %zu", attached_name(s, STRESS_EDU),
-		     src, dst);
+	history_step("edu (%s) copies %zu at base %u to %zu at base %u",
+		     attached_name(s, STRESS_EDU), src.first, src.base,
+		     dst.first, dst.base);
 	mark = iommu_events_mark();
-	edu_copy(&s->vm.edu, stress_gpa(s, dst), stress_gpa(s, src), SIZE_4K);
+	edu_copy_page(s, &dst, &src);
 	TEST_ASSERT(!event_came(mark), "an IOMMU event");
-	model_device_wrote(&s->model, dst, model_device_sees(&s->model, src));
-	check_device_page(s, dst);
+	model_device_wrote(m, dst.base, dst.first,
+			   model_device_sees(m, src.base, src.first));
+	check_device_page(s, dst.base, dst.first);
 	return true;
 }
 
@@ -180,27 +170,31 @@ bool stress_op_copy(struct stress *s)
  */
 bool stress_op_steal(struct stress *s)
 {
-	size_t src = stress_range(s, 1, 1).first, dst, i;
+	struct model_area src = stress_range(s, 1, 1), dst;
 	struct model *m = &s->model;
 	__u64 *word, secret, mark;
+	size_t i;
 
-	if (m->dev[STRESS_EDU] == DEV_DETACHED || !random_mapped_page(s, &dst) ||
-	    m->pages[dst].apart || m->pages[dst].readonly ||
-	    m->pages[src].readonly ||
-	    model_device_reaches(m, STRESS_EDU, src) != REACH_BLOCKED)
+	if (m->dev[STRESS_EDU] == DEV_DETACHED ||
+	    !random_mapped_page(s, true, &dst) ||
+	    model_is_apart(m, dst.base, dst.first) ||
+	    m->pages[dst.first].readonly || m->pages[src.first].readonly ||
+	    dst.first == src.first ||
+	    model_device_reaches(m, STRESS_EDU, src.base, src.first, false))
 		return false;
-	make_fresh(s, src);
-	secret = m->pages[src].seen;
-	history_step("edu (%s) may not copy %zu to %zu",
-		     attached_name(s, STRESS_EDU), src, dst);
+	make_fresh(s, src.base, src.first);
+	secret = model_process_sees(m, src.first);
+	history_step("edu (%s) may not copy %zu at base %u to %zu at base %u",
+		     attached_name(s, STRESS_EDU), src.first, src.base,
+		     dst.first, dst.base);
 	mark = iommu_events_mark();
-	edu_copy(&s->vm.edu, stress_gpa(s, dst), stress_gpa(s, src), SIZE_4K);
+	edu_copy_page(s, &dst, &src);
 	count_stopped(s, mark);
-	word = stress_hva(s, dst);
+	word = stress_hva(s, dst.first);
 	for (i = 0; i < SIZE_4K / sizeof(*word); i++)
 		TEST_ASSERT(READ_ONCE(word[i]) != secret,
 			    "the device read what was taken from it");
-	make_fresh(s, dst);
-	check_device_page(s, dst);
+	make_fresh(s, dst.base, dst.first);
+	check_device_page(s, dst.base, dst.first);
 	return true;
 }

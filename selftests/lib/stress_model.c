@@ -5,17 +5,42 @@
 #include "stress_model.h"
 #include "test_util.h"
 
-void model_init(struct model *m, size_t pages, size_t fault_pages)
+/* The process has one of a page's frames, each pin may have another. */
+#define PAGE_FRAMES	(1 + MODEL_BASES)
+
+static struct model_frame *frame_hold(struct model_frame *frame)
 {
+	frame->users++;
+	return frame;
+}
+
+/* Of those that belong to @page one is free, whatever its users did before. */
+static struct model_frame *frame_new(struct model *m, size_t page)
+{
+	struct model_frame *frame = &m->frames[page * PAGE_FRAMES];
+
+	while (frame->users)
+		frame++;
+	frame->value = 0;
+	return frame_hold(frame);
+}
+
+void model_init(struct model *m, size_t pages)
+{
+	size_t i;
+
 	memset(m, 0, sizeof(*m));
 	m->pages = calloc(pages, sizeof(*m->pages));
-	TEST_ASSERT(m->pages, "calloc");
+	m->frames = calloc(pages * PAGE_FRAMES, sizeof(*m->frames));
+	TEST_ASSERT(m->pages && m->frames, "calloc");
 	m->nr = pages;
-	m->fault_pages = fault_pages;
+	for (i = 0; i < pages; i++)
+		m->pages[i].frame = frame_new(m, i);
 }
 
 void model_free(struct model *m)
 {
+	free(m->frames);
 	free(m->pages);
 }
 
@@ -30,44 +55,65 @@ const char *model_attached_name(enum model_attached how)
 	return names[how];
 }
 
-/* The shared table has a pinned leaf for it, which stays as it is. */
-static bool has_pinned_leaf(struct model *m, size_t page)
+__u64 model_process_sees(struct model *m, size_t page)
 {
-	return m->shared && m->pages[page].mapped;
+	return m->pages[page].frame->value;
 }
 
-static __u64 pinned_value(const struct model_page *p)
+__u64 model_device_sees(struct model *m, unsigned int base, size_t page)
 {
-	return p->apart ? p->held : p->seen;
+	return m->pages[page].pins[base].frame->value;
 }
 
-__u64 model_vcpu_sees(struct model *m, size_t page)
+bool model_is_mapped(struct model *m, unsigned int base, size_t page)
+{
+	return m->pages[page].pins[base].frame;
+}
+
+bool model_is_apart(struct model *m, unsigned int base, size_t page)
 {
 	const struct model_page *p = &m->pages[page];
 
-	return has_pinned_leaf(m, page) ? pinned_value(p) : p->seen;
+	return p->pins[base].frame && p->pins[base].frame != p->frame;
 }
 
-__u64 model_device_sees(struct model *m, size_t page)
+bool model_in_conflict(struct model *m, size_t page)
 {
-	return pinned_value(&m->pages[page]);
+	return m->slot && model_is_apart(m, m->base, page);
 }
 
-enum model_reach model_device_reaches(struct model *m, unsigned int dev,
-				      size_t page)
+bool model_any_conflict(struct model *m)
 {
-	const struct model_page *p = &m->pages[page];
+	size_t i;
 
-	if (m->dev[dev] == DEV_DETACHED)
-		return REACH_BLOCKED;
-	if (p->mapped)
-		return REACH_ARRIVES;
+	for (i = 0; i < m->nr; i++)
+		if (model_in_conflict(m, i))
+			return true;
+	return false;
+}
 
-	/* In a shared table what vCPUs faulted in may be there as well. */
-	if (m->dev[dev] == DEV_SHARED && m->slot && p->faulted_in &&
-	    !p->readonly)
-		return REACH_EITHER;
-	return REACH_BLOCKED;
+/*
+ * A vCPU sees what the process sees. Where the device's page is another one in
+ * KVM's table the vCPU gets neither: user space has asked for that very table.
+ */
+enum model_vcpu model_vcpu_meets(struct model *m, size_t page, bool write)
+{
+	if (!m->slot)
+		return VCPU_MMIO;
+	if (m->shared && model_in_conflict(m, page))
+		return VCPU_REFUSED;
+	return write && m->pages[page].readonly ? VCPU_REFUSED : VCPU_DONE;
+}
+
+/* What the IOAS maps, as it maps it: no more, no less, in either table. */
+bool model_device_reaches(struct model *m, unsigned int dev, unsigned int base,
+			  size_t page, bool write)
+{
+	const struct model_pin *pin = &m->pages[page].pins[base];
+
+	if (m->dev[dev] == DEV_DETACHED || !pin->frame)
+		return false;
+	return pin->writable || !write;
 }
 
 size_t model_mapped_pages(struct model *m)
@@ -75,7 +121,7 @@ size_t model_mapped_pages(struct model *m)
 	size_t i, sum = 0;
 
 	for (i = 0; i < m->nr; i++)
-		sum += m->pages[i].mapped;
+		sum += model_is_mapped(m, 0, i) + model_is_mapped(m, 1, i);
 	return sum;
 }
 
@@ -87,19 +133,6 @@ bool model_any_readonly(struct model *m, size_t first, size_t n)
 		if (m->pages[i].readonly)
 			return true;
 	return false;
-}
-
-bool model_can_share(struct model *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->nr; i++) {
-		const struct model_page *p = &m->pages[i];
-
-		if (p->mapped && (!m->slot || p->apart || p->readonly))
-			return false;
-	}
-	return true;
 }
 
 bool model_all_devices_off(struct model *m, enum model_attached from)
@@ -114,61 +147,34 @@ bool model_all_devices_off(struct model *m, enum model_attached from)
 
 void model_process_wrote(struct model *m, size_t page, __u64 value)
 {
-	m->pages[page].seen = value;
+	m->pages[page].frame->value = value;
 }
 
-/*
- * A fault may map more than the page that faulted. It does no harm to say so of
- * pages that are pinned: their unmapping takes the leaf with it.
- */
 void model_vcpu_touched(struct model *m, size_t page)
 {
-	size_t first = page - page % m->fault_pages, i;
-
 	m->pages[page].touched = true;
-	if (!m->shared)
-		return;
-	for (i = first; i < first + m->fault_pages; i++)
-		m->pages[i].faulted_in = true;
-}
-
-static void write_pinned(struct model_page *p, __u64 value)
-{
-	if (p->apart)
-		p->held = value;
-	else
-		p->seen = value;
 }
 
 void model_vcpu_wrote(struct model *m, size_t page, __u64 value)
 {
-	struct model_page *p = &m->pages[page];
-
-	p->written = true;
-	if (has_pinned_leaf(m, page))
-		write_pinned(p, value);
-	else
-		p->seen = value;
+	m->pages[page].written = true;
+	model_process_wrote(m, page, value);
 }
 
-void model_device_wrote(struct model *m, size_t page, __u64 value)
+void model_device_wrote(struct model *m, unsigned int base, size_t page,
+			__u64 value)
 {
-	write_pinned(&m->pages[page], value);
+	m->pages[page].pins[base].frame->value = value;
 }
 
+/* The process has another page from now on, pins keep what they had. */
 void model_discarded(struct model *m, size_t first, size_t n)
 {
 	size_t i;
 
 	for (i = first; i < first + n; i++) {
-		struct model_page *p = &m->pages[i];
-
-		if (p->mapped && !p->apart) {
-			p->held = p->seen;
-			p->apart = true;
-		}
-		p->seen = 0;
-		p->faulted_in = false;
+		m->pages[i].frame->users--;
+		m->pages[i].frame = frame_new(m, i);
 	}
 }
 
@@ -176,70 +182,56 @@ void model_protected(struct model *m, size_t first, size_t n, bool readonly)
 {
 	size_t i;
 
-	for (i = first; i < first + n; i++) {
-		struct model_page *p = &m->pages[i];
-
-		/* mprotect() touches nothing where nothing changes. */
-		if (p->readonly == readonly)
-			continue;
-		p->readonly = readonly;
-		p->faulted_in = false;
-	}
+	for (i = first; i < first + n; i++)
+		m->pages[i].readonly = readonly;
 }
 
-void model_mapped(struct model *m, size_t first, size_t n)
+void model_mapped(struct model *m, struct model_area r, bool writable)
 {
 	size_t i;
 
-	for (i = first; i < first + n; i++)
-		m->pages[i].mapped = true;
-	m->areas[m->nr_areas++] = (struct model_area) { first, n };
+	for (i = r.first; i < r.first + r.n; i++) {
+		struct model_pin *pin = &m->pages[i].pins[r.base];
+
+		pin->frame = frame_hold(m->pages[i].frame);
+		pin->writable = writable;
+	}
+	m->areas[m->nr_areas++] = r;
 }
 
 /* Of all areas in the range, which has none in part only. */
-void model_unmapped(struct model *m, size_t first, size_t n)
+void model_unmapped(struct model *m, struct model_area r)
 {
 	size_t i;
 
-	for (i = first; i < first + n; i++) {
-		struct model_page *p = &m->pages[i];
+	for (i = r.first; i < r.first + r.n; i++) {
+		struct model_pin *pin = &m->pages[i].pins[r.base];
 
 		/* A gap between two areas is as it was. */
-		if (!p->mapped)
+		if (!pin->frame)
 			continue;
-		p->mapped = false;
-		p->apart = false;
-		p->faulted_in = false;
+		pin->frame->users--;
+		pin->frame = NULL;
 	}
 	for (i = 0; i < m->nr_areas;) {
-		if (m->areas[i].first >= first &&
-		    m->areas[i].first < first + n)
+		if (m->areas[i].base == r.base && m->areas[i].first >= r.first &&
+		    m->areas[i].first < r.first + r.n)
 			m->areas[i] = m->areas[--m->nr_areas];
 		else
 			i++;
 	}
 }
 
-static void forget_faults(struct model *m)
-{
-	size_t i;
-
-	for (i = 0; i < m->nr; i++)
-		m->pages[i].faulted_in = false;
-}
-
 void model_slot_came(struct model *m, unsigned int base)
 {
 	m->slot = true;
 	m->base = base;
-	forget_faults(m);
 }
 
 void model_slot_went(struct model *m)
 {
 	m->slot = false;
 	m->logging = false;
-	forget_faults(m);
 }
 
 void model_logging(struct model *m, bool on)
@@ -256,17 +248,4 @@ void model_log_harvested(struct model *m)
 		m->pages[i].written = false;
 		m->pages[i].touched = false;
 	}
-}
-
-/* Its table is a new one, with what the IOAS has mapped and nothing else. */
-void model_share_came(struct model *m)
-{
-	m->shared = true;
-	forget_faults(m);
-}
-
-void model_share_went(struct model *m)
-{
-	m->shared = false;
-	forget_faults(m);
 }

@@ -10,31 +10,45 @@
 #define MODEL_AREAS	48
 #define MODEL_DEVICES	3
 
-/* What becomes of a device's access. */
-enum model_reach {
-	REACH_BLOCKED,		/* must be stopped */
-	REACH_EITHER,		/* may go through, then to what the process sees */
-	REACH_ARRIVES,		/* must go through */
-};
-
 enum model_attached {
 	DEV_DETACHED,
 	DEV_ORDINARY,		/* to the HWPT with a table of its own */
 	DEV_SHARED,		/* to the one with KVM's table */
 };
 
+/* What a vCPU's access comes to. */
+enum model_vcpu {
+	VCPU_DONE,
+	VCPU_MMIO,		/* no memslot: user space is to answer it */
+	VCPU_REFUSED,		/* KVM_RUN fails */
+};
+
+/* The memslot is at one of them, the IOAS may map its memory at both. */
+#define MODEL_BASES	2
+
 /*
- * One page of the memslot. All words of a page are alike, so that one word
- * stands for its content. Pinned memory that the process discards is two pages:
- * the process sees a new one, guest and devices keep the old one.
+ * A page of memory. All its words are alike, so that one stands for its content.
+ * Whoever uses the page holds it: the process, and each pin of the IOAS.
+ */
+struct model_frame {
+	__u64 value;
+	unsigned int users;
+};
+
+/* How the IOAS maps a page at one of the addresses. */
+struct model_pin {
+	struct model_frame *frame;	/* NULL: not at all */
+	bool writable;
+};
+
+/*
+ * One page of the memslot. When the process discards pinned memory it sees a new
+ * page from then on, while devices keep the old one.
  */
 struct model_page {
-	__u64 seen;		/* by the process */
-	__u64 held;		/* by the pin, once that is another page */
-	bool apart;		/* it is */
-	bool mapped;		/* in the IOAS, hence pinned */
+	struct model_frame *frame;	/* the process's */
+	struct model_pin pins[MODEL_BASES];
 	bool readonly;		/* mprotect()ed, for the process */
-	bool faulted_in;	/* the shared table may have a leaf, unpinned */
 	bool written;		/* by a vCPU, since the last harvest */
 	bool touched;		/* the same, or read: KVM may log that too */
 };
@@ -43,12 +57,13 @@ struct model_page {
 struct model_area {
 	size_t first;
 	size_t n;
+	unsigned int base;	/* for those who go by guest address */
 };
 
 struct model {
 	struct model_page *pages;
+	struct model_frame *frames;
 	size_t nr;
-	size_t fault_pages;	/* as much as one fault may map */
 	struct model_area areas[MODEL_AREAS];	/* what the IOAS has mapped */
 	size_t nr_areas;
 	bool slot;		/* the memslot is there ... */
@@ -59,36 +74,41 @@ struct model {
 	enum model_attached dev[MODEL_DEVICES];
 };
 
-void model_init(struct model *m, size_t pages, size_t fault_pages);
+void model_init(struct model *m, size_t pages);
 void model_free(struct model *m);
 const char *model_attached_name(enum model_attached how);
 
 /* What must be true. */
-__u64 model_vcpu_sees(struct model *m, size_t page);
-__u64 model_device_sees(struct model *m, size_t page);
-enum model_reach model_device_reaches(struct model *m, unsigned int dev,
-				      size_t page);
+__u64 model_process_sees(struct model *m, size_t page);
+__u64 model_device_sees(struct model *m, unsigned int base, size_t page);
+enum model_vcpu model_vcpu_meets(struct model *m, size_t page, bool write);
+bool model_device_reaches(struct model *m, unsigned int dev, unsigned int base,
+			  size_t page, bool write);
+bool model_is_mapped(struct model *m, unsigned int base, size_t page);
 size_t model_mapped_pages(struct model *m);
 bool model_any_readonly(struct model *m, size_t first, size_t n);
 
-/* Whether a shared HWPT could serve what the IOAS has mapped. */
-bool model_can_share(struct model *m);
+/* The IOAS maps another page there than the process. */
+bool model_is_apart(struct model *m, unsigned int base, size_t page);
+
+/* The same where the memslot is: what one table can't do for both. */
+bool model_in_conflict(struct model *m, size_t page);
+bool model_any_conflict(struct model *m);
 bool model_all_devices_off(struct model *m, enum model_attached from);
 
 /* What has happened. */
 void model_process_wrote(struct model *m, size_t page, __u64 value);
 void model_vcpu_touched(struct model *m, size_t page);
 void model_vcpu_wrote(struct model *m, size_t page, __u64 value);
-void model_device_wrote(struct model *m, size_t page, __u64 value);
+void model_device_wrote(struct model *m, unsigned int base, size_t page,
+			__u64 value);
 void model_discarded(struct model *m, size_t first, size_t n);
 void model_protected(struct model *m, size_t first, size_t n, bool readonly);
-void model_mapped(struct model *m, size_t first, size_t n);
-void model_unmapped(struct model *m, size_t first, size_t n);
+void model_mapped(struct model *m, struct model_area r, bool writable);
+void model_unmapped(struct model *m, struct model_area r);
 void model_slot_came(struct model *m, unsigned int base);
 void model_slot_went(struct model *m);
 void model_logging(struct model *m, bool on);
 void model_log_harvested(struct model *m);
-void model_share_came(struct model *m);
-void model_share_went(struct model *m);
 
 #endif

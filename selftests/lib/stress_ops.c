@@ -10,9 +10,14 @@
 #define FORK_PAGES	2
 #define CANARY_PAGES	16UL
 
+__u64 stress_gpa_at(unsigned int base, size_t page)
+{
+	return GPA_HIGH + base * SIZE_1G + page * SIZE_4K;
+}
+
 __u64 stress_gpa(struct stress *s, size_t page)
 {
-	return GPA_HIGH + s->model.base * SIZE_1G + page * SIZE_4K;
+	return stress_gpa_at(s->model.base, page);
 }
 
 void *stress_hva(struct stress *s, size_t page)
@@ -37,7 +42,8 @@ static struct model_area host_range(struct stress *s)
 
 void stress_check_process(struct stress *s, size_t page)
 {
-	__u64 want = s->model.pages[page].seen, *word = stress_hva(s, page);
+	__u64 want = model_process_sees(&s->model, page);
+	__u64 *word = stress_hva(s, page);
 	size_t i;
 
 	for (i = 0; i < SIZE_4K / sizeof(*word); i++)
@@ -46,23 +52,42 @@ void stress_check_process(struct stress *s, size_t page)
 			    page, READ_ONCE(word[i]), want);
 }
 
-/* Without a memslot the vCPU's access is userspace's to answer. */
+/* An access comes to what the model says, and user space is told of a conflict. */
+static void expect_end(struct stress *s, unsigned int vcpu, size_t page,
+		       bool write, enum stress_guest_end end)
+{
+	static const enum stress_guest_end ends[] = {
+		[VCPU_DONE] = GUEST_DONE,
+		[VCPU_MMIO] = GUEST_MET_MMIO,
+		[VCPU_REFUSED] = GUEST_REFUSED,
+	};
+	enum model_vcpu want = model_vcpu_meets(&s->model, page, write);
+	struct kvm_run *run = s->vcpus[vcpu].vcpu->run;
+
+	TEST_ASSERT(end == ends[want],
+		    "page %zu: vCPU %u's %s ends with %u, wanted %u", page, vcpu,
+		    write ? "write" : "read", end, ends[want]);
+	if (want != VCPU_REFUSED || (write && s->model.pages[page].readonly))
+		return;
+	TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(run->memory_fault.gpa, stress_gpa(s, page));
+	s->conflicts++;
+}
+
 void stress_check_vcpu(struct stress *s, unsigned int vcpu, size_t page)
 {
-	__u64 want = model_vcpu_sees(&s->model, page), wrong = 0, word = 0;
+	__u64 want = model_process_sees(&s->model, page), wrong = 0, word = 0;
 	enum stress_guest_end end;
 
 	end = stress_vcpu_read(&s->vcpus[vcpu], stress_gpa(s, page), want,
 			       &wrong, &word);
-	if (!s->model.slot) {
-		TEST_ASSERT(end == GUEST_MET_MMIO,
-			    "page %zu: there is no memslot, wanted MMIO", page);
+	expect_end(s, vcpu, page, false, end);
+	if (end == GUEST_MET_MMIO)
 		return;
-	}
-	TEST_ASSERT(end == GUEST_DONE, "page %zu: the vCPU can't read", page);
-	TEST_ASSERT(!wrong, "page %zu: vCPU %u sees %#llx, wanted %#llx", page,
-		    vcpu, word, want);
 	model_vcpu_touched(&s->model, page);
+	if (end == GUEST_DONE)
+		TEST_ASSERT(!wrong, "page %zu: vCPU %u sees %#llx, wanted %#llx",
+			    page, vcpu, word, want);
 }
 
 static unsigned int random_vcpu(struct stress *s)
@@ -85,22 +110,16 @@ static bool op_vcpu_read(struct stress *s)
 /* KVM_RUN goes by the host's protection, also where a page is pinned. */
 static void vcpu_write(struct stress *s, unsigned int vcpu, size_t page)
 {
-	enum stress_guest_end end, want = GUEST_DONE;
-	struct model *m = &s->model;
 	__u64 value = stress_value(s);
+	enum stress_guest_end end;
 
-	if (!m->slot)
-		want = GUEST_MET_MMIO;
-	else if (m->pages[page].readonly)
-		want = GUEST_REFUSED;
 	end = stress_vcpu_write(&s->vcpus[vcpu], stress_gpa(s, page), value);
-	TEST_ASSERT(end == want,
-		    "page %zu: a vCPU's write ends with %u, wanted %u", page,
-		    end, want);
-	if (m->slot)
-		model_vcpu_touched(m, page);
-	if (want == GUEST_DONE)
-		model_vcpu_wrote(m, page, value);
+	expect_end(s, vcpu, page, true, end);
+	if (end == GUEST_MET_MMIO)
+		return;
+	model_vcpu_touched(&s->model, page);
+	if (end == GUEST_DONE)
+		model_vcpu_wrote(&s->model, page, value);
 }
 
 static bool op_vcpu_write(struct stress *s)
@@ -157,9 +176,10 @@ struct probe {
 
 static struct probe probe_before(struct stress *s, struct model_area r)
 {
-	struct probe p = { .dev = stress_writer(s), .page = { .n = 1 } };
+	struct probe p = { .dev = stress_writer(s), .page = r };
 
 	p.page.first = r.first + random_below(s, r.n);
+	p.page.n = 1;
 	if (random_below(s, 2))
 		vcpu_write(s, 0, p.page.first);
 	if (random_below(s, 4))
@@ -302,7 +322,7 @@ static bool op_fork(struct stress *s)
 
 	history_step("fork, then in %zu+%zu:", r.first, r.n);
 	for (i = 0; i < r.n; i++)
-		want[i] = s->model.pages[r.first + i].seen;
+		want[i] = model_process_sees(&s->model, r.first + i);
 	TEST_ASSERT(!pipe(go), "pipe");
 	pid = fork();
 	TEST_ASSERT(pid >= 0, "fork");
@@ -328,48 +348,49 @@ static struct model_area unmapped_part(struct stress *s, struct model_area r)
 {
 	size_t n = 0;
 
-	while (n < r.n && !s->model.pages[r.first + n].mapped)
+	while (n < r.n && !model_is_mapped(&s->model, r.base, r.first + n))
 		n++;
 	r.n = n;
 	return r;
 }
 
-static int map(struct stress *s, struct model_area r, void *va)
+static int map(struct stress *s, struct model_area r, __u32 rights, void *va)
 {
-	return __iommufd_map(s->vm.iommufd, s->vm.ioas, IOAS_MAP_RW,
-			     stress_gpa(s, r.first), va, r.n * SIZE_4K);
+	return __iommufd_map(s->vm.iommufd, s->vm.ioas, rights,
+			     stress_gpa_at(r.base, r.first), va,
+			     r.n * SIZE_4K);
 }
 
+/* With a memslot there or without, and for reading alone now and then. */
 static bool op_map(struct stress *s)
 {
 	struct model_area r = stress_range(s, 1, random_below(s, 8) ? 24 :
 					   2 * HUGE_PAGES);
+	__u32 rights = random_below(s, 5) ? IOAS_MAP_RW :
+					    IOMMU_IOAS_MAP_READABLE;
+	bool writable = rights == IOAS_MAP_RW, readonly;
 	struct model *m = &s->model;
-	bool readonly;
 	int got;
 
 	r = unmapped_part(s, r);
-	if (!r.n || m->nr_areas == MODEL_AREAS || (!m->slot && !m->shared))
+	if (!r.n || m->nr_areas == MODEL_AREAS)
 		return false;
 	readonly = model_any_readonly(m, r.first, r.n);
-	history_step("IOAS map of %zu+%zu%s%s", r.first, r.n,
-		     m->slot ? "" : ", no memslot",
-		     readonly ? ", read-only" : "");
-	got = map(s, r, stress_hva(s, r.first));
-	if (!m->slot)
-		TEST_ASSERT(got == -ENOENT || (got == -EFAULT && readonly),
-			    "map without a memslot: %d", got);
-	else
-		TEST_ASSERT(got == (readonly ? -EFAULT : 0), "map: %d", got);
+	history_step("IOAS map%s of %zu+%zu at base %u%s%s",
+		     writable ? "" : " for reading", r.first, r.n, r.base,
+		     m->slot && m->base == r.base ? "" : ", no memslot there",
+		     readonly ? ", read-only memory" : "");
+	got = map(s, r, rights, stress_hva(s, r.first));
+	TEST_ASSERT(got == (readonly && writable ? -EFAULT : 0), "map: %d", got);
 	if (!got)
-		model_mapped(m, r.first, r.n);
+		model_mapped(m, r, writable);
 	return true;
 }
 
 static int unmap(struct stress *s, struct model_area r)
 {
 	return __iommufd_unmap(s->vm.iommufd, s->vm.ioas,
-			       stress_gpa(s, r.first), r.n * SIZE_4K);
+			       stress_gpa_at(r.base, r.first), r.n * SIZE_4K);
 }
 
 static bool random_area(struct stress *s, struct model_area *r)
@@ -392,11 +413,21 @@ static bool op_unmap(struct stress *s)
 	history_step("IOAS unmap of %zu+%zu", r.first, r.n);
 	got = unmap(s, r);
 	TEST_ASSERT(!got, "unmap: %d", got);
-	model_unmapped(&s->model, r.first, r.n);
+	model_unmapped(&s->model, r);
 	if (random_below(s, 2))
 		plant_canary(s, min(r.n, CANARY_PAGES));
 	probe_after(s, &probe);
 	return true;
+}
+
+static bool any_area_at(struct stress *s, unsigned int base)
+{
+	size_t i;
+
+	for (i = 0; i < s->model.nr_areas; i++)
+		if (s->model.areas[i].base == base)
+			return true;
+	return false;
 }
 
 static void unmap_all(struct stress *s)
@@ -404,29 +435,29 @@ static void unmap_all(struct stress *s)
 	struct model_area all = { 0, s->model.nr };
 	int got;
 
-	if (!s->model.nr_areas)
-		return;
-	history_step("IOAS unmap of all");
-	got = unmap(s, all);
-	TEST_ASSERT(!got, "unmap: %d", got);
-	model_unmapped(&s->model, 0, s->model.nr);
+	for (; all.base < MODEL_BASES; all.base++) {
+		if (!any_area_at(s, all.base))
+			continue;
+		history_step("IOAS unmap of all at base %u", all.base);
+		got = unmap(s, all);
+		TEST_ASSERT(!got, "unmap: %d", got);
+		model_unmapped(&s->model, all);
+	}
 }
 
 /* A whole huge page's worth, which becomes one leaf if its pages allow. */
 static bool op_map_huge(struct stress *s)
 {
-	struct model_area r = { 0, HUGE_PAGES };
+	struct model_area r = { 0, HUGE_PAGES, s->model.base };
 	int got;
 
-	if (!s->model.slot)
-		return false;
 	r.first = random_below(s, s->model.nr / HUGE_PAGES) * HUGE_PAGES;
 	unmap_all(s);
 	protect(s, r, false);
 	history_step("IOAS map of the huge page at %zu", r.first);
-	got = map(s, r, stress_hva(s, r.first));
+	got = map(s, r, IOAS_MAP_RW, stress_hva(s, r.first));
 	TEST_ASSERT(!got, "map: %d", got);
-	model_mapped(&s->model, r.first, r.n);
+	model_mapped(&s->model, r, true);
 	return true;
 }
 
@@ -437,15 +468,16 @@ static bool op_unmap_many(struct stress *s)
 	struct probe probe;
 	int got;
 
-	if (!random_area(s, &a) || !random_area(s, &b))
+	if (!random_area(s, &a) || !random_area(s, &b) || a.base != b.base)
 		return false;
 	probe = probe_before(s, a);
+	r.base = a.base;
 	r.first = min(a.first, b.first);
 	r.n = max(a.first + a.n, b.first + b.n) - r.first;
 	history_step("IOAS unmap of the areas in %zu+%zu", r.first, r.n);
 	got = unmap(s, r);
 	TEST_ASSERT(!got, "unmap: %d", got);
-	model_unmapped(&s->model, r.first, r.n);
+	model_unmapped(&s->model, r);
 	probe_after(s, &probe);
 	return true;
 }
@@ -464,7 +496,7 @@ static bool op_refused_by_iommufd(struct stress *s)
 		     r.n);
 	got = unmap(s, r);
 	TEST_ASSERT(got == -ENOENT, "unmap of part of an area: %d", got);
-	got = map(s, r, stress_hva(s, r.first));
+	got = map(s, r, IOAS_MAP_RW, stress_hva(s, r.first));
 	TEST_ASSERT(got == -EEXIST, "map of what is mapped: %d", got);
 	return true;
 }
@@ -476,10 +508,13 @@ static bool op_foreign(struct stress *s)
 	struct canary *c = &s->canaries[random_below(s, STRESS_CANARIES)];
 	int got;
 
-	if (!s->model.slot || !s->model.shared || !r.n || !c->va)
+	if (!s->model.slot || r.base != s->model.base || !s->model.shared ||
+	    !r.n || !c->va)
 		return false;
 	history_step("IOAS map of foreign memory at %zu", r.first);
-	got = map(s, r, c->va);
+	/* Where the process has no page there is none to differ from. */
+	stress_check_process(s, r.first);
+	got = map(s, r, IOAS_MAP_RW, c->va);
 	TEST_ASSERT(got == -EADDRNOTAVAIL, "map of foreign memory: %d", got);
 	canary_check(c);
 	return true;
@@ -496,64 +531,43 @@ static int set_slot(struct stress *s, size_t pages)
 	return r ? -errno : 0;
 }
 
-/* What is pinned keeps the memslot where it is. */
-static int slot_should(struct stress *s)
-{
-	return s->model.shared && model_mapped_pages(&s->model) ? -EBUSY : 0;
-}
-
-/* Now and then it has a chance. */
-static bool slot_may_change(struct stress *s)
-{
-	if (!s->model.slot)
-		return false;
-	if (!random_below(s, 3))
-		unmap_all(s);
-
-	/* Mapped but not shared is not the memslot's business, nor the model's. */
-	return s->model.shared || !model_mapped_pages(&s->model);
-}
-
+/* Devices go on to reach what is mapped, vCPUs find nothing there. */
 static bool op_slot_delete(struct stress *s)
 {
 	struct probe probe;
-	int want, got;
+	int got;
 
-	if (!slot_may_change(s))
+	if (!s->model.slot)
 		return false;
 	probe = probe_before(s, stress_range(s, 1, 1));
-	want = slot_should(s);
-	history_step("memslot deleted: %d", want);
+	history_step("memslot deleted");
 	got = set_slot(s, 0);
-	TEST_ASSERT(got == want, "memslot delete: %d, wanted %d", got, want);
-	if (!got)
-		model_slot_went(&s->model);
+	TEST_ASSERT(!got, "memslot delete: %d", got);
+	model_slot_went(&s->model);
 	probe_after(s, &probe);
+	stress_check_vcpu(s, 0, probe.page.first);
 	return true;
 }
 
+/* Of what is mapped devices see the same as before, at both addresses. */
 static bool op_slot_move(struct stress *s)
 {
 	unsigned int from = s->model.base;
 	struct probe probe;
-	int want, got;
-	__u64 gpa;
+	int got;
 
-	if (!slot_may_change(s))
+	if (!s->model.slot)
 		return false;
 	probe = probe_before(s, stress_range(s, 1, 1));
-	gpa = stress_gpa(s, probe.page.first);
-	want = slot_should(s);
-	history_step("memslot moved from base %u: %d", from, want);
+	history_step("memslot moved from base %u", from);
 	s->model.base = !from;
 	got = set_slot(s, s->model.nr);
-	s->model.base = from;
-	TEST_ASSERT(got == want, "memslot move: %d, wanted %d", got, want);
-	if (!got) {
-		model_slot_came(&s->model, !from);
-		stress_dma_astray(s, probe.dev, gpa);
-	}
+	TEST_ASSERT(!got, "memslot move: %d", got);
+	model_slot_came(&s->model, !from);
 	probe_after(s, &probe);
+	probe.page.base = !probe.page.base;
+	probe_after(s, &probe);
+	stress_check_vcpu(s, 0, probe.page.first);
 	return true;
 }
 
@@ -684,31 +698,42 @@ static bool op_unshare(struct stress *s)
 							  DEV_DETACHED);
 	history_step("shared HWPT destroyed");
 	iommufd_destroy(s->vm.iommufd, s->vm.hwpt);
-	model_share_went(&s->model);
+	s->model.shared = false;
 	return true;
 }
 
+/*
+ * It can be made but where the process has another page than the IOAS. Is none
+ * there, paged out or discarded and not used since, nothing is in its way.
+ */
 static bool op_share(struct stress *s)
 {
-	struct model_area all = { 0, s->model.nr };
-	bool can;
+	bool conflict, used = false;
+	size_t i;
 	int r;
 
 	if (s->model.shared)
 		return false;
-	if (!model_can_share(&s->model) && random_below(s, 2)) {
+	if (model_any_conflict(&s->model) && random_below(s, 2))
 		unmap_all(s);
-		protect(s, all, false);
+	conflict = model_any_conflict(&s->model);
+	if (conflict && random_below(s, 2)) {
+		used = true;
+		for (i = 0; i < s->model.nr; i++)
+			if (model_in_conflict(&s->model, i))
+				stress_check_process(s, i);
 	}
-	can = model_can_share(&s->model);
-	history_step("shared HWPT made: %s", can ? "can" : "can't");
+	history_step("shared HWPT made: %s", used ? "can't" :
+		     conflict ? "may" : "can");
 	r = __iommufd_hwpt_alloc(s->vm.iommufd, s->vm.edu.dev_id, s->vm.ioas,
 				 IOMMU_HWPT_ALLOC_KVM_TDP, s->vm.vm->fd,
 				 &s->vm.hwpt);
-	TEST_ASSERT(can ? !r : r == -EADDRNOTAVAIL || r == -ENOENT,
-		    "a shared HWPT over what is mapped: %d", r);
-	if (can)
-		model_share_came(&s->model);
+	if (conflict && (used || r))
+		TEST_ASSERT(r == -EADDRNOTAVAIL,
+			    "a shared HWPT over what is mapped: %d", r);
+	else
+		TEST_ASSERT(!r, "a shared HWPT: %d", r);
+	s->model.shared = !r;
 	return true;
 }
 
