@@ -7,9 +7,11 @@
  * Refusals that need another boot: parameter_off_test, tdp_mmu_off_test. A/D
  * bits cannot be off on AMD: KUnit tests that one.
  */
+#include "dma_check.h"
 #include "fd_pass.h"
 #include "mmu_share.h"
 #include "mock_iommu.h"
+#include "processor.h"
 #include "refusal.h"
 #include "share_vm.h"
 #include "tap.h"
@@ -52,7 +54,10 @@ static void not_a_vm(void)
 	expect_sharing_works(&s);
 }
 
-/* The child's VM lives on in the file that it sent, without a process. */
+/*
+ * The child's VM lives on in the file that it sent, without a process.
+ * lifetime_processes_test has one whose process lives.
+ */
 static void vm_of_dead_process(void)
 {
 	struct refusal_watch w;
@@ -62,7 +67,7 @@ static void vm_of_dead_process(void)
 	vm_fd = fd_from_child(vm_fd_of_new_vm);
 	share_vm_create_detached(&s);
 	refusal_watch_start(&w);
-	refusal_expect(&w, alloc_shared(&s, 0, vm_fd), ESRCH);
+	refusal_expect(&w, alloc_shared(&s, 0, vm_fd), EPERM);
 	close(vm_fd);
 	expect_sharing_works(&s);
 }
@@ -157,7 +162,7 @@ static void expect_nothing_mapped(struct share_vm *s)
 
 	mmu_share_read(s->vm, &info);
 	TEST_ASSERT_EQ(info.pinned_bytes, 0);
-	TEST_ASSERT_EQ(info.leaf_4k + info.leaf_2m + info.leaf_1g, 0);
+	TEST_ASSERT_EQ(info.common_bytes + info.device_only_bytes, 0);
 }
 
 /* The control of every refused map. */
@@ -172,54 +177,6 @@ static void expect_map_works(struct share_vm *s, struct guest_mem *mem)
 static int map_rw(struct share_vm *s, __u64 iova, void *va, size_t len)
 {
 	return __iommufd_map(s->iommufd, s->ioas, IOAS_MAP_RW, iova, va, len);
-}
-
-static void no_memslot(void)
-{
-	struct refusal_watch w;
-	struct guest_mem mem;
-	struct share_vm s;
-
-	setup_map(&s, &mem);
-	refusal_watch_start(&w);
-	refusal_expect(&w, map_rw(&s, GPA_LOW, mem.hva, SIZE_4K), ENOENT);
-	expect_map_works(&s, &mem);
-}
-
-/* What was populated before the memslot ended is taken back. */
-static void memslot_ends_in_it(void)
-{
-	struct refusal_watch w;
-	struct share_vm s;
-	void *va;
-
-	share_vm_create(&s, HWPT_SHARED);
-	va = kvm_mmap(2 * TEST_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	vm_set_user_memory_region(s.vm, TEST_SLOT, 0, GPA_HIGH, TEST_SIZE, va);
-	refusal_watch_start(&w);
-	refusal_expect(&w, map_rw(&s, GPA_HIGH, va, TEST_SIZE + SIZE_4K),
-		       ENOENT);
-	expect_nothing_mapped(&s);
-	iommufd_map(s.iommufd, s.ioas, GPA_HIGH, va, TEST_SIZE);
-	share_vm_destroy(&s);
-}
-
-/* The same for ranges that were there before the HWPT. */
-static void no_memslot_at_alloc(void)
-{
-	struct refusal_watch w;
-	struct share_vm s;
-	void *va;
-
-	share_vm_create_detached(&s);
-	va = kvm_mmap(SIZE_4K, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	iommufd_map(s.iommufd, s.ioas, GPA_LOW, va, SIZE_4K);
-	refusal_watch_start(&w);
-	refusal_expect(&w, alloc_shared(&s, 0, s.vm->fd), ENOENT);
-	iommufd_unmap(s.iommufd, s.ioas, GPA_LOW, SIZE_4K);
-	expect_sharing_works(&s);
 }
 
 static void other_page(void)
@@ -242,6 +199,15 @@ static void other_page(void)
 	expect_map_works(&s, &mem);
 }
 
+/* Memory that the process has twice; the memslot's mapping is not used yet. */
+static void *add_aliased_memslot(struct share_vm *s)
+{
+	vm_userspace_mem_region_add(s->vm, VM_MEM_SRC_SHMEM, GPA_HIGH, TEST_SLOT,
+				    TEST_SIZE / SIZE_4K, 0);
+	virt_map_level(s->vm, GPA_HIGH, GPA_HIGH, TEST_SIZE, PG_LEVEL_2M);
+	return addr_gpa2alias(s->vm, GPA_HIGH);
+}
+
 /*
  * It is pages that are compared, not addresses: a second mapping of the same
  * memory will do, until a single page in it is another one.
@@ -253,9 +219,9 @@ static void one_other_page_in_an_alias(void)
 	void *alias, *page;
 
 	share_vm_create(&s, HWPT_SHARED);
-	vm_userspace_mem_region_add(s.vm, VM_MEM_SRC_SHMEM, GPA_HIGH, TEST_SLOT,
-				    TEST_SIZE / SIZE_4K, 0);
-	alias = addr_gpa2alias(s.vm, GPA_HIGH);
+	alias = add_aliased_memslot(&s);
+	TEST_ASSERT(!madvise(addr_gpa2hva(s.vm, GPA_HIGH), TEST_SIZE,
+			     MADV_POPULATE_WRITE), "MADV_POPULATE_WRITE");
 	iommufd_map(s.iommufd, s.ioas, GPA_HIGH, alias, TEST_SIZE);
 	iommufd_unmap(s.iommufd, s.ioas, GPA_HIGH, TEST_SIZE);
 
@@ -266,46 +232,60 @@ static void one_other_page_in_an_alias(void)
 	refusal_expect(&w, map_rw(&s, GPA_HIGH, alias, TEST_SIZE),
 		       EADDRNOTAVAIL);
 	expect_nothing_mapped(&s);
+
+	/* What was mapped before that page was met is taken back. */
+	dma_check_write_stopped(&s, GPA_HIGH);
 	share_vm_destroy(&s);
 }
 
-static void readonly_memslot(void)
+/* What lies behind a memslot is no reason, other memory behind that is. */
+static void range_ends_in_other_memory(void)
 {
 	struct refusal_watch w;
-	struct guest_mem mem;
 	struct share_vm s;
-	int r;
+	void *va;
 
-	setup_map(&s, &mem);
-	vm_mem_region_delete(s.vm, TEST_SLOT);
-	vm_userspace_mem_region_add(s.vm, VM_MEM_SRC_ANONYMOUS, mem.gpa,
-				    TEST_SLOT, mem.size / SIZE_4K,
-				    KVM_MEM_READONLY);
-	mem.hva = addr_gpa2hva(s.vm, mem.gpa);
-	memset(mem.hva, 1, mem.size);
+	share_vm_create(&s, HWPT_SHARED);
+	va = mmap(NULL, 3 * TEST_SIZE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	TEST_ASSERT(va != MAP_FAILED, "mmap");
+	vm_set_user_memory_region(s.vm, TEST_SLOT, 0, GPA_HIGH, TEST_SIZE, va);
+	vm_set_user_memory_region(s.vm, TEST_SLOT + 1, 0,
+				  GPA_HIGH + 2 * TEST_SIZE, SIZE_4K, va);
 	refusal_watch_start(&w);
-	refusal_expect(&w, map_rw(&s, mem.gpa, mem.hva, mem.size), EROFS);
+	refusal_expect(&w, map_rw(&s, GPA_HIGH, va, 2 * TEST_SIZE + SIZE_4K),
+		       EADDRNOTAVAIL);
 	expect_nothing_mapped(&s);
+	dma_check_write_stopped(&s, GPA_HIGH);
+	dma_check_write_stopped(&s, GPA_HIGH + TEST_SIZE);
 
-	r = __iommufd_map(s.iommufd, s.ioas, IOMMU_IOAS_MAP_READABLE, mem.gpa,
-			  mem.hva, mem.size);
-	TEST_ASSERT(!r, "read-only map of it: %s", strerror(-r));
+	/* Control: up to there the device reaches both. */
+	iommufd_map(s.iommufd, s.ioas, GPA_HIGH, va, 2 * TEST_SIZE);
+	WRITE_ONCE(*(__u64 *)va, 0x5eed);
+	edu_copy(&s.edu, GPA_HIGH + TEST_SIZE, GPA_HIGH, sizeof(__u64));
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(va + TEST_SIZE)), 0x5eed);
 	share_vm_destroy(&s);
 }
 
-/* One entry serves both: the guest could not be kept from writing. */
-static void readonly_map(void)
+static int map_with(struct share_vm *s, struct guest_mem *mem, __u32 rights)
+{
+	return __iommufd_map(s->iommufd, s->ioas, rights, mem->gpa, mem->hva,
+			     mem->size);
+}
+
+/*
+ * The one bit that says that a device may read says KVM that there is a leaf.
+ * All other rights that an IOAS gives are the device's, whatever the memslot's.
+ */
+static void write_only_map(void)
 {
 	struct refusal_watch w;
 	struct guest_mem mem;
 	struct share_vm s;
-	int r;
 
 	setup_map(&s, &mem);
 	refusal_watch_start(&w);
-	r = __iommufd_map(s.iommufd, s.ioas, IOMMU_IOAS_MAP_READABLE, mem.gpa,
-			  mem.hva, mem.size);
-	refusal_expect(&w, r, EACCES);
+	refusal_expect(&w, map_with(&s, &mem, IOMMU_IOAS_MAP_WRITEABLE), EACCES);
 	expect_map_works(&s, &mem);
 }
 
@@ -347,23 +327,19 @@ int main(void)
 {
 	static const struct tap_case cases[] = {
 		{ "not a KVM VM's fd: EBADF", not_a_vm },
-		{ "VM of a process that is gone: ESRCH", vm_of_dead_process },
+		{ "VM of a process that is gone: EPERM", vm_of_dead_process },
 		{ "together with another flag: EINVAL", other_flags },
 		{ "second shared HWPT of a VM: EBUSY", second_hwpt_of_a_vm },
 		{ "kvm_fd without the flag is not looked at",
 		  fd_without_the_flag },
 		{ "device of an IOMMU that cannot: ENODEV", other_iommu },
-		{ "map without a memslot: ENOENT", no_memslot },
-		{ "map that a memslot ends in: ENOENT", memslot_ends_in_it },
-		{ "IOAS that has such a range: ENOENT", no_memslot_at_alloc },
 		{ "map of other memory than the memslot's: EADDRNOTAVAIL",
 		  other_page },
 		{ "one wrong page in an alias of it: EADDRNOTAVAIL",
 		  one_other_page_in_an_alias },
-		{ "writable map of a read-only memslot: EROFS",
-		  readonly_memslot },
-		{ "read-only map of a writable memslot: EACCES",
-		  readonly_map },
+		{ "range that ends in other memory: EADDRNOTAVAIL",
+		  range_ends_in_other_memory },
+		{ "map that a device may not read: EACCES", write_only_map },
 		{ "unaligned map: EINVAL", unaligned },
 		{ "map above the table's width: EINVAL", over_the_width },
 	};
