@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the IOAS maps is pinned: its memslot stays. What only the guest faulted
- * in is not: when the host takes it away, it is gone for the device too, at
- * once. host_events_pinned_test.c and host_events_unpinned_test.c have all that
- * a host may do.
+ * What the IOAS maps is pinned, and the device keeps it where it is, whatever
+ * becomes of its memslot. What only the guest faulted in is the guest's: the
+ * device does not reach it, so that the host may take it without asking.
+ * host_events_pinned_test.c and host_events_unpinned_test.c have all that a host
+ * may do, memslot_gone_test.c has more of memslots.
  */
 #include "amd_iommu.h"
-#include "refusal.h"
-#include "share_vm.h"
+#include "dma_check.h"
+#include "leaks.h"
+#include "mmu_share.h"
+#include "processor.h"
 #include "tap.h"
 
 #define TEST_SIZE	(2 * SIZE_2M)
 #define SEED		0x919
 #define SRC		SIZE_4K
 #define DST		SIZE_2M
+#define MOVED		SIZE_1G
 
 /* No fault, no IOMMU event, and the device copies what the guest wrote. */
 static void expect_nothing_moved(struct share_vm *s, struct guest_mem *mem)
@@ -34,93 +38,154 @@ static void setup_pinned(struct share_vm *s, struct guest_mem *mem)
 {
 	share_vm_create(s, HWPT_SHARED);
 	share_vm_add_mem(s, mem, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	virt_map_level(s->vm, mem->gpa + MOVED, mem->gpa + MOVED, mem->size,
+		       PG_LEVEL_2M);
 	share_vm_warm_up(s);
 	guest_fill(s->vcpus[0], mem->gpa, mem->size, SIZE_4K, SEED);
 	expect_nothing_moved(s, mem);
 }
 
-/* KVM_SET_USER_MEMORY_REGION must not take the page from under the device. */
-static void memslot_stays(void)
+/* By hand: the library would unmap the memory as well. */
+static void set_memslot(struct guest_mem *mem, __u64 gpa, size_t size)
 {
-	struct refusal_watch w;
+	vm_set_user_memory_region(mem->vm, mem->slot, 0, gpa, size, mem->hva);
+}
+
+/* Not a pin less, and the device reads and writes the same pages. */
+static void expect_device_keeps(struct share_vm *s, struct guest_mem *mem,
+				const struct leak_counts *before)
+{
+	struct mmu_share_info info;
+	struct leak_counts now;
+
+	mmu_share_read(s->vm, &info);
+	TEST_ASSERT_EQ(info.pinned_bytes, TEST_SIZE);
+	leak_counts_read(&now);
+	TEST_ASSERT_EQ(now.pins, before->pins);
+	dma_check_copies(s, mem, DST, DST + SIZE_4K);
+}
+
+static void memslot_goes(void)
+{
+	struct leak_counts before;
 	struct guest_mem mem;
 	struct share_vm s;
-	int r;
 
 	setup_pinned(&s, &mem);
-	refusal_watch_start(&w);
-	r = __vm_set_user_memory_region(s.vm, mem.slot, 0, mem.gpa, 0, 0);
-	refusal_expect(&w, r ? -errno : 0, EBUSY);
-	refusal_watch_start(&w);
-	r = __vm_set_user_memory_region(s.vm, mem.slot, 0, mem.gpa + SIZE_1G,
-					mem.size, mem.hva);
-	refusal_expect(&w, r ? -errno : 0, EBUSY);
+	leak_counts_read(&before);
+
+	set_memslot(&mem, mem.gpa, 0);
+	expect_device_keeps(&s, &mem, &before);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
+
+	/* Elsewhere it is the vCPU's alone. */
+	set_memslot(&mem, mem.gpa + MOVED, mem.size);
+	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], mem.gpa + MOVED, SIZE_2M, SIZE_4K,
+				  mem.gpa, SEED), 0);
+	expect_device_keeps(&s, &mem, &before);
+	dma_check_write_stopped(&s, mem.gpa + MOVED);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
+
+	/* Back it is as it was, once the vCPUs have faulted. */
+	set_memslot(&mem, mem.gpa, mem.size);
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 	share_vm_warm_up(&s);
 	expect_nothing_moved(&s, &mem);
+	expect_device_keeps(&s, &mem, &before);
+	share_vm_destroy(&s);
+}
 
-	/* Control: once nothing of it is mapped, it goes. */
+/* Faulted in, with leaves in the table that the device walks. */
+static void setup_unpinned(struct share_vm *s, struct guest_mem *mem)
+{
+	struct mmu_share_info info;
+
+	share_vm_create(s, HWPT_SHARED);
+	guest_mem_add(mem, s->vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TEST_SIZE);
+	share_vm_warm_up(s);
+	guest_fill(s->vcpus[0], mem->gpa, mem->size, SIZE_4K, SEED);
+	mmu_share_read(s->vm, &info);
+	TEST_ASSERT_EQ(info.pinned_bytes, 0);
+	TEST_ASSERT(info.cpu_only_bytes >= TEST_SIZE, "no leaf to be reached");
+}
+
+static void expect_not_reached(struct share_vm *s, struct guest_mem *mem)
+{
+	dma_check_write_stopped(s, mem->gpa + DST);
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(mem->hva + DST)),
+		       pattern_word(mem->gpa + DST, SEED));
+}
+
+/* Nor what it might have got from there into its own buffer. */
+static void expect_not_read(struct share_vm *s, struct guest_mem *mem)
+{
+	__u64 mark = iommu_events_mark();
+
+	edu_load(&s->edu, mem->gpa + SRC, SIZE_4K);
+	TEST_ASSERT(iommu_events_since(mark) > 0,
+		    "the device reads what only vCPUs have");
+}
+
+static void unpinned_is_the_guests(void)
+{
+	struct guest_mem mem;
+	struct share_vm s;
+
+	setup_unpinned(&s, &mem);
+	expect_not_reached(&s, &mem);
+	expect_not_read(&s, &mem);
+
+	/* Control: the same leaves, once they are mapped. */
+	share_vm_map(&s, &mem);
+	expect_nothing_moved(&s, &mem);
 	share_vm_unmap(&s, &mem);
-	vm_mem_region_delete(s.vm, mem.slot);
+
+	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
+	expect_not_reached(&s, &mem);
+	expect_not_read(&s, &mem);
 	share_vm_destroy(&s);
 }
 
 /*
  * The device has used the translation, so that it sits in the IOTLB; then the
- * host drops the page. Its next owner must not be written by the device.
+ * IOAS unmaps it, and the host drops the page. Its next owner must not be written
+ * by the device.
  */
 static void unpinned_is_taken(void)
 {
 	struct guest_mem mem;
 	struct share_vm s;
-	__u64 mark;
 
-	share_vm_create(&s, HWPT_SHARED);
-	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TEST_SIZE);
-	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-	edu_copy(&s.edu, mem.gpa + DST, mem.gpa + SRC, SIZE_4K);
+	setup_unpinned(&s, &mem);
+	share_vm_map(&s, &mem);
+	dma_check_copies(&s, &mem, DST, SRC);
+	share_vm_unmap(&s, &mem);
 
 	TEST_ASSERT(!madvise(mem.hva, mem.size, MADV_DONTNEED), "madvise");
-	mark = iommu_events_mark();
-	edu_store(&s.edu, mem.gpa + DST, SIZE_4K);
-	TEST_ASSERT(iommu_events_since(mark) > 0,
-		    "the device still reaches a page that the host took");
+	dma_check_write_stopped(&s, mem.gpa + DST);
 
 	/* Nor does the fresh page have what the device tried to write. */
 	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(mem.hva + DST)), 0);
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 	TEST_ASSERT_EQ(guest_diff(s.vcpus[1], mem.gpa, mem.size, SIZE_4K,
 				  mem.gpa, SEED), 0);
-	share_vm_destroy(&s);
-}
+	expect_not_reached(&s, &mem);
 
-static void memslot_is_deleted(void)
-{
-	struct guest_mem mem;
-	struct share_vm s;
-	__u64 mark;
-
-	share_vm_create(&s, HWPT_SHARED);
-	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TEST_SIZE);
-	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-	edu_copy(&s.edu, mem.gpa + DST, mem.gpa + SRC, SIZE_4K);
-
-	vm_mem_region_delete(s.vm, TEST_SLOT);
-	mark = iommu_events_mark();
-	edu_store(&s.edu, mem.gpa + DST, SIZE_4K);
-	TEST_ASSERT(iommu_events_since(mark) > 0,
-		    "the device still reaches a memslot that is gone");
+	/* Control: the fresh page is the device's too when the IOAS has it. */
+	share_vm_map(&s, &mem);
+	dma_check_copies(&s, &mem, DST, SRC);
 	share_vm_destroy(&s);
 }
 
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "pinned: its memslot is neither deleted nor moved: EBUSY",
-		  memslot_stays },
-		{ "not pinned: the device loses what the host discards",
+		{ "pinned: its memslot goes, moves and comes, DMA goes on",
+		  memslot_goes },
+		{ "not pinned: the device reaches nothing of it",
+		  unpinned_is_the_guests },
+		{ "not pinned any more: the host takes it from both",
 		  unpinned_is_taken },
-		{ "not pinned: the device loses a deleted memslot",
-		  memslot_is_deleted },
 	};
 
 	share_vm_require(true);
