@@ -15,6 +15,7 @@
 #include "mmu_share.h"
 #include "processor.h"
 #include "tap.h"
+#include "touch.h"
 #include "uffd.h"
 
 #define TEST_SIZE	(2 * SIZE_2M)
@@ -162,16 +163,22 @@ static void attach_shared(void *arg)
 	share_vm_attach(&f->s, HWPT_SHARED);
 }
 
+static void setup_detached(struct fault_vm *f)
+{
+	share_vm_create_detached(&f->s);
+	guest_mem_add(&f->mem, f->s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH,
+		      TEST_SIZE);
+	f->page = malloc(SIZE_4K);
+	TEST_ASSERT(f->page, "out of memory");
+}
+
 /* The same where the HWPT is made over an IOAS that has the range already. */
 static void attach_over_discarded(void)
 {
 	struct background attach;
 	struct fault_vm f;
 
-	share_vm_create_detached(&f.s);
-	guest_mem_add(&f.mem, f.s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH,
-		      TEST_SIZE);
-	f.page = malloc(SIZE_4K);
+	setup_detached(&f);
 	map_part(&f, OTHER_AT, SIZE_2M);
 	map_part(&f, 0, WATCHED_LEN);
 	make_missing(&f);
@@ -185,38 +192,65 @@ static void attach_over_discarded(void)
 	share_vm_destroy(&f.s);
 }
 
-static void share_watched(void *arg)
-{
-	struct fault_vm *f = arg;
-	__u32 hwpt;
-	int r;
+struct one_read {
+	struct fault_vm *f;
+	int result;
+	__u64 value;
+};
 
-	r = __iommufd_hwpt_alloc(f->s.iommufd, f->s.edu.dev_id, f->s.ioas,
-				 IOMMU_HWPT_ALLOC_KVM_TDP, f->s.vm->fd, &hwpt);
-	TEST_ASSERT(r == -EADDRNOTAVAIL, "HWPT_ALLOC: %s", strerror(-r));
+static void vcpu_reads_one(void *arg)
+{
+	struct one_read *r = arg;
+
+	r->result = touch_read(r->f->s.vcpus[1], r->f->mem.gpa, &r->value);
+}
+
+/* The vCPU asks for the page, gets one, and what is the end of it? */
+static struct one_read read_and_give(struct fault_vm *f)
+{
+	struct one_read read = { f };
+	struct background vcpu;
+
+	background_start(&vcpu, vcpu_reads_one, &read);
+	expect_missing(f, &vcpu, 0);
+	TEST_ASSERT(!background_done(&vcpu), "the vCPU read what is missing");
+	give_page(f, 0);
+	background_join(&vcpu);
+	return read;
 }
 
 /*
  * The IOAS has pages that the process has let go of since: a HWPT of another
- * kind pinned them. Whether the memslot maps the same is not known before the
- * userfault is resolved, and then it does not.
+ * kind pinned them. To share they need not be asked for: the device has its own.
+ * A vCPU asks, and gets a page that is not the device's, which one table can't
+ * have beside it.
  */
 static void attach_over_replaced(void)
 {
-	struct background attach;
+	__u64 old = 0x01d, value;
+	struct one_read read;
 	struct fault_vm f;
 
 	setup(&f, HWPT_ORDINARY);
+	touch_init(f.s.vcpus[1]);
 	map_part(&f, OTHER_AT, SIZE_2M);
 	map_part(&f, 0, WATCHED_LEN);
+	WRITE_ONCE(*(__u64 *)f.mem.hva, old);
 	make_missing(&f);
-	background_start(&attach, share_watched, &f);
-	expect_missing(&f, &attach, 0);
-	TEST_ASSERT(!background_done(&attach), "an answer without the page");
+	share_vm_attach(&f.s, HWPT_SHARED);
+	TEST_ASSERT(!uffd_has_fault(&f.uffd), "a fault for what a device has");
 	dma_check_copies(&f.s, &f.mem, OTHER_AT, OTHER_AT + SIZE_4K);
-	give_rest(&f, 0);
-	background_join(&attach);
-	dma_check_copies(&f.s, &f.mem, OTHER_AT, OTHER_AT + SIZE_4K);
+
+	read = read_and_give(&f);
+	TEST_ASSERT_EQ(read.result, -EFAULT);
+	TEST_ASSERT_EQ(f.s.vcpus[1]->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	edu_copy(&f.s.edu, f.mem.gpa + OTHER_AT, f.mem.gpa, sizeof(old));
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(f.mem.hva + OTHER_AT)), old);
+
+	/* Control: without the device's page there is room for the new one. */
+	unmap_part(&f, 0, WATCHED_LEN);
+	TEST_ASSERT_EQ(touch_read(f.s.vcpus[1], f.mem.gpa, &value), 0);
+	TEST_ASSERT_EQ(value, pattern_word(f.mem.gpa, SEED));
 	uffd_close(&f.uffd);
 	share_vm_destroy(&f.s);
 }
@@ -255,8 +289,11 @@ static void vcpu_on_missing(void)
 	give_page(&f, SIZE_4K);
 	background_join(&vcpu);
 
-	/* What it faulted in the device has too. */
+	/* What it faulted in the device has once it is mapped, and not before. */
 	map_part(&f, OTHER_AT, SIZE_2M);
+	dma_check_write_stopped(&f.s, f.mem.gpa);
+	map_part(&f, 0, 2 * SIZE_4K);
+	TEST_ASSERT(!uffd_has_fault(&f.uffd), "a fault for what is there");
 	expect_device_reads(&f, 0);
 	uffd_close(&f.uffd);
 	share_vm_destroy(&f.s);
@@ -266,7 +303,7 @@ static void vcpu_on_missing(void)
  * Fork first: descriptors that both had would not be the child's alone. The
  * child reports its fault by a byte, and waits for it for ever.
  */
-static void killed_while_blocked(enum hwpt_kind kind, void (*block)(void *arg))
+static void killed_while_blocked(void (*block)(void *arg))
 {
 	struct leak_counts before, after;
 	struct background blocked;
@@ -282,14 +319,19 @@ static void killed_while_blocked(enum hwpt_kind kind, void (*block)(void *arg))
 	if (!pid) {
 		/* Should it wait in vain it must not outlive the case. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		setup(&f, kind);
+		if (block == attach_shared)
+			setup_detached(&f);
+		else
+			setup(&f, HWPT_SHARED);
 		map_part(&f, OTHER_AT, SIZE_2M);
-		if (block == share_watched)
+		if (block == attach_shared)
 			map_part(&f, 0, WATCHED_LEN);
 		make_missing(&f);
 		background_start(&blocked, block, &f);
 		expect_missing(&f, &blocked, 0);
-		dma_check_copies(&f.s, &f.mem, OTHER_AT, OTHER_AT + SIZE_4K);
+		if (block != attach_shared)
+			dma_check_copies(&f.s, &f.mem, OTHER_AT,
+					 OTHER_AT + SIZE_4K);
 		TEST_ASSERT(write(fds[1], &byte, 1) == 1, "write");
 		background_join(&blocked);
 		exit(KSFT_FAIL);
@@ -308,17 +350,17 @@ static void killed_while_blocked(enum hwpt_kind kind, void (*block)(void *arg))
 
 static void killed_in_map(void)
 {
-	killed_while_blocked(HWPT_SHARED, map_watched);
+	killed_while_blocked(map_watched);
 }
 
 static void killed_in_vcpu_run(void)
 {
-	killed_while_blocked(HWPT_SHARED, vcpu_reads_watched);
+	killed_while_blocked(vcpu_reads_watched);
 }
 
 static void killed_in_hwpt_alloc(void)
 {
-	killed_while_blocked(HWPT_ORDINARY, share_watched);
+	killed_while_blocked(attach_shared);
 }
 
 static void protect(struct fault_vm *f)
@@ -451,9 +493,8 @@ static void protected_under_dma(void)
 }
 
 /*
- * Memory that the IOAS does not map, and that the device reaches as vCPUs have
- * faulted it in. Its writes must not get past the protection: nobody would ever
- * know. They are stopped, and there is an IOMMU event.
+ * Memory that the IOAS does not map is not the device's, whether vCPUs have
+ * faulted it in or not: no write of it gets past the protection.
  */
 static void protected_unpinned(void)
 {
@@ -462,36 +503,27 @@ static void protected_unpinned(void)
 	setup(&f, HWPT_SHARED);
 	map_part(&f, OTHER_AT, SIZE_2M);
 	guest_fill(f.s.vcpus[0], f.mem.gpa, WATCHED_LEN, SIZE_4K, SEED);
-
-	/* Control: before, the device does write there. */
-	guest_mem_fill(&f.mem, OTHER_AT, SIZE_4K, ~SEED);
-	edu_copy(&f.s.edu, f.mem.gpa, f.mem.gpa + OTHER_AT, SIZE_4K);
-	TEST_ASSERT_EQ(guest_mem_diff(&f.mem, 0, SIZE_4K, OTHER_AT, ~SEED), 0);
 	guest_mem_fill(&f.mem, 0, SIZE_4K, SEED);
+	dma_check_write_stopped(&f.s, f.mem.gpa);
 
 	protect(&f);
 	dma_check_write_stopped(&f.s, f.mem.gpa);
-	TEST_ASSERT_EQ(guest_mem_diff(&f.mem, 0, SIZE_4K, 0, SEED), 0);
-
-	/*
-	 * A vCPU's read brings the page back, readable for the device only. The
-	 * write comes first: once QEMU's IOMMU has cached such an entry it
-	 * drops a write without an event.
-	 */
 	TEST_ASSERT_EQ(guest_diff(f.s.vcpus[0], f.mem.gpa, WATCHED_LEN, SIZE_4K,
 				  f.mem.gpa, SEED), 0);
 	dma_check_write_stopped(&f.s, f.mem.gpa);
-	expect_device_reads(&f, 0);
-	edu_copy(&f.s.edu, f.mem.gpa, f.mem.gpa + OTHER_AT + SIZE_4K, SIZE_4K);
 	TEST_ASSERT_EQ(guest_mem_diff(&f.mem, 0, SIZE_4K, 0, SEED), 0);
 	TEST_ASSERT(!uffd_has_fault(&f.uffd), "a fault for a read or for DMA");
 
-	/* A vCPU's write asks; from then on the device writes as well. */
+	/* A vCPU's write asks, and opens the page to that vCPU alone. */
 	expect_vcpu_write_is_told(&f);
-	edu_copy(&f.s.edu, f.mem.gpa, f.mem.gpa + OTHER_AT + SIZE_4K, SIZE_4K);
-	TEST_ASSERT(guest_mem_diff(&f.mem, 0, SIZE_4K, 0, SEED),
-		    "the device does not write: proves nothing");
-	dma_check_write_stopped(&f.s, f.mem.gpa + SIZE_4K);
+	dma_check_write_stopped(&f.s, f.mem.gpa);
+	TEST_ASSERT_EQ(guest_mem_diff(&f.mem, 0, SIZE_4K, 0, SEED), 0);
+
+	/* Control: mapped, the device writes it. */
+	map_part(&f, 0, SIZE_4K);
+	guest_mem_fill(&f.mem, OTHER_AT, SIZE_4K, ~SEED);
+	edu_copy(&f.s.edu, f.mem.gpa, f.mem.gpa + OTHER_AT, SIZE_4K);
+	TEST_ASSERT_EQ(guest_mem_diff(&f.mem, 0, SIZE_4K, OTHER_AT, ~SEED), 0);
 	uffd_close(&f.uffd);
 	share_vm_destroy(&f.s);
 }
@@ -503,7 +535,7 @@ int main(void)
 		  map_of_missing },
 		{ "missing: a HWPT over a range that is gone waits for it",
 		  attach_over_discarded },
-		{ "missing: a HWPT over replaced pages: EADDRNOTAVAIL",
+		{ "missing: a HWPT over replaced pages does not wait",
 		  attach_over_replaced },
 		{ "missing: a vCPU waits for it, maps and unmaps go on",
 		  vcpu_on_missing },
@@ -516,7 +548,7 @@ int main(void)
 		  protected_pinned_shared },
 		{ "protected, pinned, one table: again and again under DMA",
 		  protected_under_dma },
-		{ "protected, not pinned: the device's writes are stopped",
+		{ "protected, not mapped: the device reaches nothing",
 		  protected_unpinned },
 	};
 
