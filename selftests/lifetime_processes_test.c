@@ -130,17 +130,33 @@ static struct kvm_vm *vm_with_memory(struct guest_mem *mem, int memfd,
 	return vm;
 }
 
-/* All but the VM: that is at @vm_fd, and another process's. */
-static void open_device(struct share_vm *s, int vm_fd)
+/* All but the VM, which may be another process's. */
+static void open_device(struct share_vm *s, __u16 vendor, __u16 device)
 {
 	char bdf[BDF_LEN];
 
 	s->iommufd = iommufd_open();
 	s->ioas = iommufd_ioas_alloc(s->iommufd);
-	TEST_ASSERT(vfio_dev_find(bdf, EDU_VENDOR, EDU_DEVICE, 0), "no edu");
+	TEST_ASSERT(vfio_dev_find(bdf, vendor, device, 0), "no %x:%x", vendor,
+		    device);
 	vfio_dev_open(&s->edu, bdf, s->iommufd);
-	s->hwpt = iommufd_hwpt_alloc(s->iommufd, s->edu.dev_id, s->ioas,
-				     HWPT_SHARED, vm_fd);
+}
+
+static void open_edu(struct share_vm *s)
+{
+	open_device(s, EDU_VENDOR, EDU_DEVICE);
+}
+
+static int share_with(struct share_vm *s, int vm_fd)
+{
+	return __iommufd_hwpt_alloc(s->iommufd, s->edu.dev_id, s->ioas,
+				    IOMMU_HWPT_ALLOC_KVM_TDP, vm_fd, &s->hwpt);
+}
+
+static void attach(struct share_vm *s, enum hwpt_kind kind, int vm_fd)
+{
+	s->hwpt = iommufd_hwpt_alloc(s->iommufd, s->edu.dev_id, s->ioas, kind,
+				     vm_fd);
 	vfio_dev_attach(&s->edu, s->hwpt);
 }
 
@@ -153,85 +169,87 @@ static void close_device(struct share_vm *s)
 struct other_vm {
 	int vm_fd;
 	int memfd;
-	void *private;		/* memory of the VM's process before fork() */
 };
 
-/* Maps wrong memory, then the right one, copies, and waits to be killed. */
+/*
+ * May not share: the VM's memslots are its own process's mappings. With a table
+ * of its own the device copies as well. Then waits to be killed.
+ */
 static void device_process(struct peer *p, void *arg)
 {
-	const __u32 prot = IOAS_MAP_RW;
 	struct other_vm *other = arg;
 	struct guest_mem mem;
 	struct share_vm s;
-	void *anon;
-	int r;
 
 	map_memory(&mem, other->memfd);
-	open_device(&s, other->vm_fd);
+	open_edu(&s);
+	TEST_ASSERT_EQ(share_with(&s, other->vm_fd), -EPERM);
 
-	anon = mmap(NULL, SIZE_2M, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	TEST_ASSERT(anon != MAP_FAILED, "mmap");
-	r = __iommufd_map(s.iommufd, s.ioas, prot, mem.gpa, anon, SIZE_2M);
-	TEST_ASSERT_EQ(r, -EADDRNOTAVAIL);
-
-	/* fork() gave this process a copy, whatever address it has. */
-	r = __iommufd_map(s.iommufd, s.ioas, prot, mem.gpa + TEST_SIZE,
-			  other->private, SIZE_2M);
-	TEST_ASSERT_EQ(r, -EADDRNOTAVAIL);
-
+	attach(&s, HWPT_ORDINARY, other->vm_fd);
 	share_vm_map(&s, &mem);
 	expect_copy(&s.edu, &mem);
+	TEST_ASSERT_EQ(share_with(&s, other->vm_fd), -EPERM);
 	peer_send(p, 1);
 	peer_receive(p);
 }
 
-static void device_process_dies_first(void)
+static void device_of_another_process(void)
 {
 	struct mmu_share_info info;
 	struct leak_counts before;
 	struct other_vm other;
 	struct guest_mem mem;
 	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
+	struct share_vm s;
 	struct peer p;
 
 	leak_counts_read(&before);
 	other.memfd = shared_memory();
-	vm = vm_with_memory(&mem, other.memfd, &vcpu);
-	other.vm_fd = vm->fd;
-	other.private = mmap(NULL, SIZE_2M, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	TEST_ASSERT(other.private != MAP_FAILED, "mmap");
-	vm_set_user_memory_region(vm, TEST_SLOT + 1, 0, mem.gpa + TEST_SIZE,
-				  SIZE_2M, other.private);
+	s.vm = vm_with_memory(&mem, other.memfd, &vcpu);
+	other.vm_fd = s.vm->fd;
 
 	peer_start(&p, device_process, &other);
 	TEST_ASSERT_EQ(peer_receive(&p), 1);
 	/* The device's copy is the guest's memory. */
 	TEST_ASSERT_EQ(guest_diff(vcpu, mem.gpa + DST, SIZE_4K, 8,
 				  mem.gpa + SRC, SEED), 0);
-	mmu_share_read(vm, &info);
-	TEST_ASSERT_EQ(info.pinned_bytes, TEST_SIZE);
-
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.shared, 0);
+	TEST_ASSERT_EQ(info.pinned_bytes, 0);
 	peer_kill(&p);
 	expect_guest_works(vcpu, &mem);
-	kvm_vm_free(vm);
+
+	/* Control: the VM's own process may, with the same descriptor. */
+	open_edu(&s);
+	attach(&s, HWPT_SHARED, s.vm->fd);
+	share_vm_map(&s, &mem);
+	expect_copy(&s.edu, &mem);
+	mmu_share_read(s.vm, &info);
+	TEST_ASSERT_EQ(info.pinned_bytes, TEST_SIZE);
+	expect_guest_works(vcpu, &mem);
+	close_device(&s);
+
+	kvm_vm_free(s.vm);
 	expect_all_freed(&before);
 	expect_fresh_share_works();
 }
 
+/* Shares, and is asked twice whether all is well. */
 static void vm_process(struct peer *p, void *arg)
 {
 	int memfd = *(int *)arg;
 	struct guest_mem mem;
 	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
+	struct share_vm s;
 
-	vm = vm_with_memory(&mem, memfd, &vcpu);
+	s.vm = vm_with_memory(&mem, memfd, &vcpu);
+	open_edu(&s);
+	attach(&s, HWPT_SHARED, s.vm->fd);
+	share_vm_map(&s, &mem);
 	expect_guest_works(vcpu, &mem);
-	peer_send(p, vm->fd);
+	peer_send(p, s.vm->fd);
 	peer_receive(p);
+	expect_copy(&s.edu, &mem);
 	TEST_ASSERT_EQ(guest_diff(vcpu, mem.gpa + DST, SIZE_4K, 8,
 				  mem.gpa + SRC, SEED), 0);
 	peer_send(p, 1);
@@ -249,12 +267,16 @@ static int take_fd(pid_t pid, int fd)
 	return taken;
 }
 
-static void vm_process_dies_first(void)
+/*
+ * While the VM shares with its own process's device, and when that process is
+ * gone and the VM's descriptor is all that is left.
+ */
+static void vm_of_another_process(void)
 {
 	struct leak_counts before;
 	struct guest_mem mem;
 	struct share_vm s;
-	int memfd, vm_fd, r;
+	int memfd, vm_fd;
 	struct peer p;
 
 	leak_counts_read(&before);
@@ -262,21 +284,18 @@ static void vm_process_dies_first(void)
 	peer_start(&p, vm_process, &memfd);
 	vm_fd = take_fd(p.pid, peer_receive(&p));
 	map_memory(&mem, memfd);
-	open_device(&s, vm_fd);
-	iommufd_map(s.iommufd, s.ioas, mem.gpa, mem.hva, 2 * SIZE_2M);
-	expect_copy(&s.edu, &mem);
+	open_device(&s, TESTDEV_VENDOR, TESTDEV_DEVICE);
+	TEST_ASSERT_EQ(share_with(&s, vm_fd), -EPERM);
 	peer_send(&p, 1);
 	TEST_ASSERT_EQ(peer_receive(&p), 1);
 
-	/* The device keeps what it has, and gets nothing more. */
+	attach(&s, HWPT_ORDINARY, vm_fd);
+	share_vm_map(&s, &mem);
 	peer_kill(&p);
-	expect_copy(&s.edu, &mem);
-	r = __iommufd_map(s.iommufd, s.ioas, IOAS_MAP_RW, mem.gpa + 2 * SIZE_2M,
-			  mem.hva + 2 * SIZE_2M, SIZE_2M);
-	TEST_ASSERT_EQ(r, -ESRCH);
-	expect_copy(&s.edu, &mem);
+	TEST_ASSERT_EQ(share_with(&s, vm_fd), -EPERM);
+	TEST_ASSERT(testdev_write(&s.edu, mem.gpa, SIZE_4K),
+		    "the device lost memory that is mapped");
 
-	iommufd_unmap(s.iommufd, s.ioas, mem.gpa, 2 * SIZE_2M);
 	close(vm_fd);
 	close_device(&s);
 	expect_all_freed(&before);
@@ -628,10 +647,10 @@ static void vcpu_thread_ends(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "another process's device: it dies first",
-		  device_process_dies_first },
-		{ "another process's device: the VM's dies first",
-		  vm_process_dies_first },
+		{ "another process's device is refused: EPERM",
+		  device_of_another_process },
+		{ "another process's VM is refused, alive or gone: EPERM",
+		  vm_of_another_process },
 		{ "killed in a large IOAS map", killed_mapping },
 		{ "killed in a large IOAS unmap", killed_unmapping },
 		{ "killed in a HWPT alloc that populates", killed_allocating },
