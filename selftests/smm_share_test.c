@@ -174,15 +174,15 @@ static void through_smm_2m(void)
 }
 
 /*
- * It is address space 0 whose memslots a device relies on: SMRAM goes without
- * EBUSY, and takes no leaf of what lies below with it, pinned or not.
+ * The shared root is address space 0's: SMRAM goes and takes no leaf with it of
+ * what lies below, pinned or not. The memslot below takes them from the vCPUs.
  */
 static void smram_comes_and_goes(void)
 {
-	struct mmu_share_info before;
+	struct mmu_share_info before, now;
 	struct steady_dma dma;
 	struct smm_vm t;
-	int i, r;
+	int i;
 
 	setup(&t, BACKING_4K);
 	guest_fill(t.vcpu, t.mem.gpa + PINNED_LEN, PINNED_LEN, SIZE_4K, SEED);
@@ -198,9 +198,16 @@ static void smram_comes_and_goes(void)
 	steady_dma_stop(&dma);
 	expect_same_table(&t, &before);
 
-	/* Control: the same of the memslot below is refused. */
-	r = __vm_set_user_memory_region(t.s.vm, t.mem.slot, 0, 0, 0, 0);
-	TEST_ASSERT(r && errno == EBUSY, "deleted from under the device");
+	/* Control: with the memslot below all leaves of vCPUs' go. */
+	vm_set_user_memory_region(t.s.vm, t.mem.slot, 0, t.mem.gpa, 0, 0);
+	mmu_share_read(t.s.vm, &now);
+	TEST_ASSERT_EQ(now.pinned_bytes, before.pinned_bytes);
+	TEST_ASSERT_EQ(now.device_only_bytes, PINNED_LEN);
+	TEST_ASSERT(now.cpu_only_bytes <= before.cpu_only_bytes - PINNED_LEN,
+		    "vCPUs keep what is not theirs any more");
+	vm_set_user_memory_region(t.s.vm, t.mem.slot, 0, t.mem.gpa, t.mem.size,
+				  t.mem.hva);
+	dma_check_between_vcpus(&t.s, &t.mem, LOAD_LEN, LOAD_LEN + SIZE_4K);
 	share_vm_destroy(&t.s);
 }
 
