@@ -24,8 +24,8 @@ static const struct reason {
 	  "its HWPT is a nesting parent, for PASIDs or faults, or the VMM shares it itself",
 	  "start the VMM without what asks for such a HWPT" },
 	{ "no-mirror",
-	  "its IOAS does not map what its memslots map",
-	  "if the guest has a vIOMMU, boot the guest with iommu=pt" },
+	  "its IOAS and a memslot map different pages at one address",
+	  "discard no memory of it (balloon); if the guest has a vIOMMU, boot the guest with iommu=pt" },
 	{ "refused",
 	  "KVM or the IOMMU refused",
 	  "dmesg says why and what to do: look for mmu_share, tdp_bridge" },
@@ -177,7 +177,7 @@ static void json_number(const char *text)
 	fputs(text, stdout);
 }
 
-/* "map:2,unmap:1" */
+/* "map:2,conflict:1" */
 static void json_counts(char *text)
 {
 	const char *before = "";

@@ -26,16 +26,16 @@
 /* Two VMs, the second with what a case is about. */
 #define SHARED_VM \
 	"pid=812 comm=qemu-system-x86 hwpt=3 devices=2 mode=auto " \
-	"state=shared reason=none error=0 last=unmap to_shared=5 " \
+	"state=shared reason=none error=0 last=conflict to_shared=5 " \
 	"to_private=4 failed=0 shared_ns=7384000000000 private_ns=2345678 " \
-	"longest_ns=34567 triggers=map:2,unmap:1,memslot:0,attach:0," \
-	"dirty:0,nx:0,off:0,forced:1"
+	"longest_ns=34567 triggers=map:2,conflict:1,attach:0,dirty:0," \
+	"claim:0,off:0,forced:1"
 #define PRIVATE_VM(comm, reason, error) \
 	"pid=90071 comm=" comm " hwpt=11 devices=1 mode=auto " \
 	"state=private reason=" reason " error=" error " last=none " \
 	"to_shared=0 to_private=0 failed=17 shared_ns=0 private_ns=999 " \
-	"longest_ns=0 triggers=map:0,unmap:0,memslot:0,attach:0,dirty:0," \
-	"nx:0,off:0,forced:0"
+	"longest_ns=0 triggers=map:0,conflict:0,attach:0,dirty:0,claim:0," \
+	"off:0,forced:0"
 
 static struct operator_result r;
 
@@ -191,14 +191,14 @@ static void figures_are_the_kernels(void)
 		{ "error", "0" }, { "to_shared", "5" }, { "to_private", "4" },
 		{ "failed", "0" }, { "shared_ns", "7384000000000" },
 		{ "private_ns", "2345678" }, { "longest_ns", "34567" },
-		{ "triggers.map", "2" }, { "triggers.unmap", "1" },
-		{ "triggers.memslot", "0" }, { "triggers.attach", "0" },
-		{ "triggers.dirty", "0" }, { "triggers.nx", "0" },
-		{ "triggers.off", "0" }, { "triggers.forced", "1" },
+		{ "triggers.map", "2" }, { "triggers.conflict", "1" },
+		{ "triggers.attach", "0" }, { "triggers.dirty", "0" },
+		{ "triggers.claim", "0" }, { "triggers.off", "0" },
+		{ "triggers.forced", "1" },
 	};
 	static const char * const words[] = {
 		" 812 ", " shared ", " auto ", " 2 h 03 m ", " 2.3 ms ",
-		" 34.6 us ", "map 2, unmap 1, forced 1", "last: unmap",
+		" 34.6 us ", "map 2, conflict 1, forced 1", "last: conflict",
 		" 17 ", "errno 1,",
 	};
 	char path[64];
@@ -211,7 +211,7 @@ static void figures_are_the_kernels(void)
 		expect_json(path, JSON_NUMBER, numbers[i][1]);
 	}
 	expect_json("[0].mode", JSON_STRING, "auto");
-	expect_json("[0].last", JSON_STRING, "unmap");
+	expect_json("[0].last", JSON_STRING, "conflict");
 	expect_json("[1].failed", JSON_NUMBER, "17");
 	expect_json("[1].error", JSON_NUMBER, "1");
 	expect_json("[2]", JSON_ABSENT, "");
@@ -221,7 +221,7 @@ static void figures_are_the_kernels(void)
 		TEST_ASSERT(strstr(r.out, words[i]), "no \"%s\" in: %s",
 			    words[i], r.out);
 	/* What never happened is not listed. */
-	TEST_ASSERT(!strstr(r.out, "memslot 0"), "%s", r.out);
+	TEST_ASSERT(!strstr(r.out, "attach 0"), "%s", r.out);
 }
 
 /* As prctl(PR_SET_NAME) takes them, and the kernel's list shows them. */
@@ -273,7 +273,7 @@ static void other_keys(void)
 {
 	fake_list("pid=5 state=shared later=00 word=a\\040b none= =none = x\n"
 		  "\n"
-		  "pid=6 state=private triggers=,map,map:,map:x,:1,unmap:007\n"
+		  "pid=6 state=private triggers=,map,map:,map:x,:1,quiet:007\n"
 		  SHARED_VM " added=-3 added_ns=12345678901234567890\n");
 	expect_success("--json");
 	expect_json("[0].pid", JSON_NUMBER, "5");
@@ -281,7 +281,7 @@ static void other_keys(void)
 	expect_json("[0].word", JSON_STRING, "a b");
 	expect_json("[0].none", JSON_STRING, "");
 	expect_json("[0].comm", JSON_ABSENT, "");
-	expect_json("[1].triggers.unmap", JSON_NUMBER, "7");
+	expect_json("[1].triggers.quiet", JSON_NUMBER, "7");
 	expect_json("[1].triggers.map", JSON_ABSENT, "");
 	expect_json("[2].pid", JSON_NUMBER, "812");
 	expect_json("[2].added", JSON_NUMBER, "-3");
