@@ -252,19 +252,33 @@ static const struct how shared_4k = { HWPT_SHARED, BACKING_4K };
 static const struct how shared_2m = { HWPT_SHARED, BACKING_2M };
 static const struct how each_4k = { HWPT_ORDINARY, BACKING_4K };
 
-#define CASES(name, fn)							\
-	{ "a table each: " name, .run_with = fn, .arg = &each_4k },	\
-	{ "4K leaves: " name, .run_with = fn, .arg = &shared_4k },	\
-	{ "2M leaves: " name, .run_with = fn, .arg = &shared_2m }
-
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		CASES("deleted and made again", deleted_and_made_again),
-		CASES("moved and moved back", moved_and_moved_back),
-		CASES("made again over other memory",
-		      made_again_over_other_memory),
-		CASES("it comes after the map", mapped_before_it_comes),
+		{ "a table each: deleted and made again",
+		  .run_with = deleted_and_made_again, .arg = &each_4k },
+		{ "4K leaves: deleted and made again",
+		  .run_with = deleted_and_made_again, .arg = &shared_4k },
+		{ "2M leaves: deleted and made again",
+		  .run_with = deleted_and_made_again, .arg = &shared_2m },
+		{ "a table each: moved and moved back",
+		  .run_with = moved_and_moved_back, .arg = &each_4k },
+		{ "4K leaves: moved and moved back",
+		  .run_with = moved_and_moved_back, .arg = &shared_4k },
+		{ "2M leaves: moved and moved back",
+		  .run_with = moved_and_moved_back, .arg = &shared_2m },
+		{ "a table each: made again over other memory",
+		  .run_with = made_again_over_other_memory, .arg = &each_4k },
+		{ "4K leaves: made again over other memory",
+		  .run_with = made_again_over_other_memory, .arg = &shared_4k },
+		{ "2M leaves: made again over other memory",
+		  .run_with = made_again_over_other_memory, .arg = &shared_2m },
+		{ "a table each: it comes after the map",
+		  .run_with = mapped_before_it_comes, .arg = &each_4k },
+		{ "4K leaves: it comes after the map",
+		  .run_with = mapped_before_it_comes, .arg = &shared_4k },
+		{ "2M leaves: it comes after the map",
+		  .run_with = mapped_before_it_comes, .arg = &shared_2m },
 	};
 
 	share_vm_require(true);
