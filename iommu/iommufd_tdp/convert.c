@@ -383,7 +383,6 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 
 split:
 	/* As on the way back from a shared domain, only that it began here. */
-	tdp_bridge_leave(shared, false);
 	iommu_domain_free(reserve);
 	hwpt->common.domain = shared;
 	hwpt->tdp_private = old;
