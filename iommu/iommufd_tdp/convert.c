@@ -364,6 +364,7 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_free;
 
+	tdp_bridge_set_filled(shared);
 	rc = move_devices(tdp, hwpt, shared);
 	/* -EBUSY is that another HWPT has the table. */
 	if (rc == -EBUSY)
@@ -374,7 +375,6 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_remove;
 
-	tdp_bridge_set_filled(shared);
 	iopt_table_remove_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;

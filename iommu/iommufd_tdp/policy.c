@@ -355,6 +355,32 @@ static void forget_vm(struct iommufd_tdp *tdp)
 
 static void meet_attached_vm(struct iommufd_tdp *tdp);
 
+/* A vCPU waits for the HWPT to step aside. */
+static void end_conflict(struct iommufd_tdp *tdp)
+{
+	int rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
+
+	/* A device that is being reset will be done; the vCPU asks again. */
+	if (rc && rc != -EBUSY && rc != -EAGAIN)
+		WRITE_ONCE(tdp->conflict_error, rc);
+	tdp_kick(tdp);
+}
+
+/*
+ * A vCPU has met a conflict. It asks again until that is over, or hears why it
+ * can't be. Without the lock, for that may be held for long.
+ */
+static int conflict(struct iommufd_tdp *tdp)
+{
+	int rc = xchg(&tdp->conflict_error, 0);
+
+	if (!rc && READ_ONCE(tdp->hwpt)) {
+		WRITE_ONCE(tdp->conflict, true);
+		mod_delayed_work(system_dfl_wq, &tdp->work, 0);
+	}
+	return notifier_from_errno(rc);
+}
+
 static void tdp_settle(struct work_struct *work)
 {
 	struct iommufd_tdp *tdp =
@@ -364,6 +390,10 @@ static void tdp_settle(struct work_struct *work)
 	scoped_guard(mutex, &tdp->lock) {
 		if (!tdp->ref)
 			return;
+		if (xchg(&tdp->conflict, false)) {
+			end_conflict(tdp);
+			return;
+		}
 		tdp_evaluate(tdp, TDP_BY_QUIET);
 		reason = tdp->reason;
 	}
@@ -374,11 +404,10 @@ static void tdp_settle(struct work_struct *work)
 	}
 }
 
-/* The share's events. kvm->slots_lock may be held, but not for a conflict. */
+/* The share's events. kvm->slots_lock may be held. */
 static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct iommufd_tdp *tdp = container_of(nb, struct iommufd_tdp, nb);
-	int rc;
 
 	switch (event) {
 	case TDP_CHANGED:
@@ -386,19 +415,13 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 		kick_after(tdp, READ_ONCE(tdp_memslot_quiet_ms));
 		return NOTIFY_OK;
 	case TDP_CONFLICT:
-		/* A vCPU waits, and may be killed. */
-		rc = mutex_lock_killable(&tdp->lock);
-		if (rc)
-			return notifier_from_errno(rc);
-		rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
-		break;
-	default:
-		mutex_lock(&tdp->lock);
-		rc = tdp_step_aside(tdp, TDP_BY_CLAIM);
+		return conflict(tdp);
 	}
-	mutex_unlock(&tdp->lock);
+
+	scoped_guard(mutex, &tdp->lock)
+		tdp_step_aside(tdp, TDP_BY_CLAIM);
 	tdp_kick(tdp);
-	return notifier_from_errno(rc);
+	return NOTIFY_OK;
 }
 
 /* An IOAS gets to know its VM with the first of the VM's devices. */

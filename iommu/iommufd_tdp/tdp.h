@@ -137,6 +137,9 @@ struct tdp_stats {
  * @failures: conversions that failed one after the other; reset without the lock
  * @not_before: when to look again after that, in jiffies
  * @waits: another HWPT has the VM's table, or may have; read without the lock
+ * @conflict: a vCPU waits for @hwpt to step aside; written without the lock
+ * @conflict_error: errno of a conflict that could not be ended, until a vCPU has
+ *	been told; likewise
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
@@ -164,6 +167,8 @@ struct iommufd_tdp {
 	unsigned int failures;
 	unsigned long not_before;
 	bool waits;
+	bool conflict;
+	int conflict_error;
 	bool off;
 	enum tdp_reason reason;
 	int error;

@@ -49,12 +49,17 @@ static int map_pages(struct tdp_domain *tdp, u64 gpa,
 	struct tdp_share *share = tdp->ref->share;
 	struct iommu_iotlb_gather gather;
 	size_t before = *mapped;
-	bool stale = false;
+	bool filled = READ_ONCE(tdp->filled);
 	int ret;
 
-	ret = share->ops->map(share, gpa, pages, prot, !READ_ONCE(tdp->filled),
-			      mapped, &stale);
-	if (stale) {
+	ret = share->ops->map(share, gpa, pages, prot, !filled, mapped);
+	/*
+	 * What vCPUs have there is present to the IOMMU, without permission. The
+	 * specification does not say that nothing is kept of such an entry, and
+	 * KVM may have zapped it since. A domain that is being filled is walked by
+	 * nobody yet.
+	 */
+	if ((filled || tdp->asked) && *mapped > before) {
 		iommu_iotlb_gather_init(&gather);
 		iommu_iotlb_gather_add_range(&gather, gpa, *mapped - before);
 		iommu_iotlb_sync(&tdp->iommu.domain, &gather);
@@ -137,12 +142,12 @@ static void tdp_flush_tables(void *sink)
 
 /**
  * tdp_bridge_set_filled() - Say that a domain maps all that its IOAS does
- * @domain: a bound domain that nobody has asked for
+ * @domain: a bound domain that nobody has asked for, and that no device walks yet
  *
  * Until then a map fails where the VM has other pages, so that an IOAS that does
  * not map the VM's memory, as that of a vIOMMU, does not share. From then on it
- * does not: a VMM may map first and change the memslot afterwards. A map at the
- * same time may fail by the old rule.
+ * does not, as a VMM may map first and change the memslot afterwards; and each
+ * map is followed by a flush. A map at the same time may fail by the old rule.
  *
  * Context: any.
  */

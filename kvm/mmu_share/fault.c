@@ -8,8 +8,8 @@
  * which there is no room beside the device's page. Is it another page, the two
  * sides want different things at one gfn: a conflict.
  *
- * The VM of an HWPT that shares by itself then steps aside, on the vCPU's own
- * time: in a request, without SRCU, so that nobody waits for it who need not, and
+ * The VM of an HWPT that shares by itself then steps aside. The vCPU waits for
+ * that in a request, without SRCU, so that no memslot update waits for it, and
  * until a signal comes at the longest. Where user space asked for the share, the
  * fault is user space's: KVM_EXIT_MEMORY_FAULT.
  */
@@ -100,13 +100,14 @@ u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte)
  * mmu_share_resolve_conflict() - Have the VM step aside for a vCPU
  * @vcpu: the vCPU, which has met a conflict
  *
- * Afterwards the vCPU tries again. Should another conflict have come up by then,
- * it comes here again; KVM_RUN ends for signals in between.
+ * It is done elsewhere, in the IOMMU side's own time, which is not bounded by any
+ * lock of KVM's: a device may be in the middle of a reset. Meanwhile the vCPU
+ * sleeps a tick at a time and tries again, until a signal comes.
  *
- * Context: the vCPU's thread, outside of the guest; drops SRCU. May sleep, for as
- * long as stepping aside takes, or until a fatal signal comes.
- * Return: 1, or a negative errno with which KVM_RUN ends: -ENOMEM when there is
- * no memory for a table of the IOMMU's own.
+ * Context: the vCPU's thread, outside of the guest; drops SRCU. Takes slots_lock.
+ * Return: 1, or a negative errno with which KVM_RUN ends: -EINTR for a signal, or
+ * what keeps the VM from stepping aside: -ENOMEM when there is no memory for a
+ * table of the IOMMU's own.
  */
 int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu)
 {
@@ -114,22 +115,28 @@ int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu)
 	struct kvm_mmu_share *share;
 	int ret;
 
-	read_lock(&kvm->mmu_lock);
-	share = mmu_share_locked(kvm);
-	if (share && !refcount_inc_not_zero(&share->users))
-		share = NULL;
-	read_unlock(&kvm->mmu_lock);
-	if (!share)
-		return 1;
-
 	/* Memslot updates wait for readers of SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
-	ret = blocking_notifier_call_chain(&share->base.events, TDP_CONFLICT, NULL);
-	/* If this is the last reference slots_lock is taken. */
-	mmu_share_put(&share->base);
+
+	ret = mutex_lock_interruptible(&kvm->slots_lock);
+	if (!ret) {
+		share = rcu_dereference_protected(kvm->arch.mmu_share,
+						  lockdep_is_held(&kvm->slots_lock));
+		if (share)
+			ret = notifier_to_errno(blocking_notifier_call_chain(&share->base.events,
+									     TDP_CONFLICT, NULL));
+		mutex_unlock(&kvm->slots_lock);
+	}
+	if (!ret && share)
+		schedule_timeout_interruptible(1);
+
 	kvm_vcpu_srcu_read_lock(vcpu);
 
-	return notifier_to_errno(ret) ?: 1;
+	if (signal_pending(current)) {
+		kvm_handle_signal_exit(vcpu);
+		return -EINTR;
+	}
+	return ret ?: 1;
 }
 
 /**

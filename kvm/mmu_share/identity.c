@@ -17,7 +17,7 @@
  * struct host_run - how the host maps an address, and what follows it
  * @pfn: the first page
  * @npages: how many follow one another from there on in one host entry
- * @writable: the process may write
+ * @writable: a vCPU may write without having KVM look again, see is_writable()
  * @ptep: the entry, if it is one for a single page; else NULL
  */
 struct host_run {
@@ -28,9 +28,21 @@ struct host_run {
 };
 
 /* PROT_NONE and NUMA hints are present to pte_present(), but not to a CPU. */
-static bool pte_is_there(pte_t pte)
+static bool is_there(u64 flags)
 {
-	return pte_flags(pte) & _PAGE_PRESENT;
+	return (flags & (_PAGE_PRESENT | _PAGE_USER)) ==
+	       (_PAGE_PRESENT | _PAGE_USER);
+}
+
+/*
+ * Whoever gives a vCPU write permission has marked the page dirty, for KVM does
+ * not carry the SPTE's D over when it zaps. Where the host's entry is dirty that
+ * has been done, and it becomes clean by an event that KVM is told of. RW is
+ * looked at because pte_write() is true of shadow stacks too.
+ */
+static bool is_writable(u64 flags)
+{
+	return (flags & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
 }
 
 /*
@@ -59,36 +71,36 @@ static bool host_walk(struct mm_struct *mm, unsigned long hva,
 		return false;
 
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !(pud_flags(pud) & _PAGE_PRESENT))
+	if (pud_none(pud) || !is_there(pud_flags(pud)))
 		return false;
 	if (pud_leaf(pud)) {
 		u64 index = (hva & ~PUD_MASK) >> PAGE_SHIFT;
 
 		run->pfn = pud_pfn(pud) + index;
 		run->npages = PTRS_PER_PMD * PTRS_PER_PTE - index;
-		run->writable = pud_write(pud);
+		run->writable = is_writable(pud_flags(pud));
 		return true;
 	}
 
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !(pmd_flags(pmd) & _PAGE_PRESENT))
+	if (pmd_none(pmd) || !is_there(pmd_flags(pmd)))
 		return false;
 	if (pmd_leaf(pmd)) {
 		u64 index = (hva & ~PMD_MASK) >> PAGE_SHIFT;
 
 		run->pfn = pmd_pfn(pmd) + index;
 		run->npages = PTRS_PER_PTE - index;
-		run->writable = pmd_write(pmd);
+		run->writable = is_writable(pmd_flags(pmd));
 		return true;
 	}
 
 	run->ptep = pte_offset_kernel(&pmd, hva);
 	pte = ptep_get(run->ptep);
-	if (!pte_is_there(pte))
+	if (!is_there(pte_flags(pte)))
 		return false;
 	run->pfn = pte_pfn(pte);
 	run->npages = 1;
-	run->writable = pte_write(pte);
+	run->writable = is_writable(pte_flags(pte));
 	return true;
 }
 
@@ -106,8 +118,8 @@ static u64 host_follow_ptes(const struct host_run *run, unsigned long hva,
 		pte_t pte = ptep_get(run->ptep + nr);
 
 		want = mmu_share_next_pfn(cursor, gfn + nr, want, &left);
-		if (!pte_is_there(pte) || pte_pfn(pte) != want ||
-		    !!pte_write(pte) != run->writable)
+		if (!is_there(pte_flags(pte)) || pte_pfn(pte) != want ||
+		    is_writable(pte_flags(pte)) != run->writable)
 			break;
 	}
 	return nr;
@@ -124,7 +136,8 @@ static u64 host_follow_ptes(const struct host_run *run, unsigned long hva,
  *
  * Under mmu_lock, and where no invalidation is in progress, the answer stays
  * true until KVM is told of a change, which then waits for mmu_lock; but that
- * the host may come to allow writes without telling. Nothing is faulted in.
+ * the host may come to allow writes without telling. Nothing is faulted in, and
+ * no folio is marked dirty or accessed.
  *
  * Context: mmu_lock held.
  * Return: what the host maps

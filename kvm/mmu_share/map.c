@@ -41,7 +41,6 @@
  * @strict: refuse pages that are not the memslot's
  * @mm_is_gone: the VMM has exited, so that the host maps nothing
  * @next: first gfn that is not done yet
- * @stale: a leaf was changed that an IOMMU may have cached
  */
 struct map_run {
 	struct kvm_mmu_share *share;
@@ -54,7 +53,6 @@ struct map_run {
 	bool strict;
 	bool mm_is_gone;
 	gfn_t next;
-	bool stale;
 };
 
 /* As mmu_share_look(), but that only what is certain counts. */
@@ -273,11 +271,6 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 		/* What CPUs may do has been settled by their own faults. */
 		spte &= ~spte_cpu_bits();
 		spte |= iter->old_spte & spte_cpu_bits();
-		/*
-		 * To an IOMMU the leaf was present, with an invalid level. What
-		 * it keeps of such an entry is not said anywhere.
-		 */
-		m->stale = true;
 	}
 	kvm_tdp_mmu_set_spte(kvm, iter, spte);
 
@@ -405,13 +398,12 @@ static int map_in_slot(struct map_run *m, gfn_t end)
  * @prot: IOMMU_READ and friends
  * @strict: refuse pages that are not the memslot's
  * @mapped: in/out, increased by the bytes that were opened to the device
- * @stale: out, set when an IOMMU may have cached something else there
  *
  * Context: may sleep; takes kvm->srcu and mmu_lock.
  */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  const struct tdp_pages *pages, unsigned int prot, bool strict,
-		  size_t *mapped, bool *stale)
+		  size_t *mapped)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	gfn_t gfn = gpa_to_gfn(gpa), end = gfn;
@@ -449,7 +441,6 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 	if (!m.mm_is_gone)
 		mmput_async(kvm->mm);
 
-	*stale = m.stale;
 	*mapped += (m.start - gfn) << PAGE_SHIFT;
 	trace_mmu_share_map(__pa(share->root->spt), gpa,
 			    PFN_PHYS(pages->pfns[0]),

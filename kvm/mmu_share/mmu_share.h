@@ -108,6 +108,19 @@ static inline bool mmu_share_is_open(const struct kvm_mmu_page *sp, u64 spte)
 }
 
 /**
+ * mmu_share_is_shut_to_cpus() - whether a leaf is there for the device alone
+ * @sp: the leaf's table
+ * @spte: a shadow-present leaf
+ *
+ * Context: any.
+ */
+static inline bool mmu_share_is_shut_to_cpus(const struct kvm_mmu_page *sp, u64 spte)
+{
+	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp) &&
+	       !spte_is_open_to_cpus(spte);
+}
+
+/**
  * mmu_share_keep_table() - have a vCPU's fault use the table that is there
  * @root: the vCPU's root
  * @fault: the fault
@@ -156,7 +169,7 @@ static inline int mmu_share_check_fault(struct kvm_vcpu *vcpu,
  * @start: first gfn
  * @end: gfn behind the last
  *
- * Takes the place of invalidating the root: no vCPU finds anything there
+ * Takes the place of invalidating the root: whatever vCPUs had there is gone
  * afterwards, but the device finds what the IOAS maps. CPU TLBs are flushed.
  *
  * Context: mmu_lock held for write; yields.
@@ -220,6 +233,11 @@ static inline void mmu_share_check_spte(const struct kvm_mmu_page *sp, gfn_t gfn
 }
 
 static inline bool mmu_share_is_open(const struct kvm_mmu_page *sp, u64 spte)
+{
+	return false;
+}
+
+static inline bool mmu_share_is_shut_to_cpus(const struct kvm_mmu_page *sp, u64 spte)
 {
 	return false;
 }

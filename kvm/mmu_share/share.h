@@ -66,8 +66,8 @@ struct kvm_mmu_share {
  * enum mmu_share_identity - what the host maps, compared with what the IOAS maps
  * @HOST_OTHER: another page
  * @HOST_ABSENT: nothing, or it is just changing
- * @HOST_READABLE: the same page, but the process would fault to write it
- * @HOST_WRITABLE: the same page
+ * @HOST_READABLE: the same page; a vCPU's write has KVM look again
+ * @HOST_WRITABLE: the same page, which the process may write and has written
  */
 enum mmu_share_identity {
 	HOST_OTHER,
@@ -172,7 +172,7 @@ enum mmu_share_identity mmu_share_look(struct kvm *kvm,
 /* map.c */
 int mmu_share_map(struct tdp_share *handle, u64 gpa,
 		  const struct tdp_pages *pages, unsigned int prot, bool strict,
-		  size_t *mapped, bool *stale);
+		  size_t *mapped);
 void mmu_share_open_slot(struct kvm_mmu_share *share,
 			 const struct kvm_memory_slot *slot);
 

@@ -51,8 +51,9 @@ struct tdp_share_ref;
 /**
  * enum tdp_event - what a share's watchers are told
  * @TDP_CONFLICT: a vCPU needs another page than the device has at its gfn. Whoever
- *	can does without the share before it returns, or returns an errno with
- *	which KVM_RUN ends. Called in the vCPU's thread, which may be killed.
+ *	can begins to do without the share and does not wait for it: it is told
+ *	again, every tick, as long as the conflict is there. Or it returns an errno
+ *	with which KVM_RUN ends. Called in the vCPU's thread.
  * @TDP_CLAIMED: user space asks for an HWPT that is the VM's table. Whoever can
  *	does without the share before it returns.
  * @TDP_CHANGED: memslots have changed, or what stood in the way of sharing.
@@ -143,8 +144,8 @@ struct tdp_sink_ops {
  *	whether or not there is a memslot. @prot is IOMMU_READ and friends. @strict:
  *	refuse pages that the memslot does not have there, which else is found
  *	out by the vCPU that touches one, see %TDP_CONFLICT. Bytes
- *	done are added to *@mapped, also on error. *@stale is set when the caller
- *	must have the IOTLB flushed. May sleep. Returns 0 or:
+ *	done are added to *@mapped, also on error. The caller has the IOTLB flushed.
+ *	May sleep. Returns 0 or:
  *	-EADDRNOTAVAIL not the memslot's pages, -EACCES no read permission,
  *	-EMEDIUMTYPE memory that the hypervisor may take back though it is pinned,
  *	-ERANGE beyond the CPU's addresses, -ENOMEM.
@@ -166,7 +167,7 @@ struct tdp_provider_ops {
 	void (*table)(struct tdp_share *share, struct tdp_table_info *info);
 	int (*map)(struct tdp_share *share, u64 gpa,
 		   const struct tdp_pages *pages, unsigned int prot,
-		   bool strict, size_t *mapped, bool *stale);
+		   bool strict, size_t *mapped);
 	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
 				    size_t *len);
