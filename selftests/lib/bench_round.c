@@ -135,6 +135,14 @@ static void read_leaves(struct bench_vm *b, struct bench_round *r)
 	r->leaves[2] = info.leaf_1g;
 }
 
+static __u64 table_flushes(struct bench_vm *b)
+{
+	struct mmu_share_info info;
+
+	mmu_share_read(b->s.vm, &info);
+	return info.iotlb_flushes;
+}
+
 void bench_round(struct bench_round *r, enum hwpt_kind kind,
 		 const struct bench_mem *mem, unsigned int devices,
 		 bool counted)
@@ -170,12 +178,16 @@ void bench_round(struct bench_round *r, enum hwpt_kind kind,
 	if (kind == HWPT_SHARED)
 		read_leaves(&b, r);
 
-	if (counted)
+	if (counted) {
+		r->table_flushes = -table_flushes(&b);
 		count_start();
+	}
 	start = bench_clock();
 	unmap(&b);
 	r->unmap = bench_clock() - start;
-	if (counted)
+	if (counted) {
 		count_stop(r);
+		r->table_flushes += table_flushes(&b);
+	}
 	bench_vm_destroy(&b);
 }

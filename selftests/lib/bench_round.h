@@ -22,7 +22,8 @@ struct bench_round {
 
 	/* Of that last step, in counted rounds only: */
 	__u64 flushes;		/* of the IOTLB; a command each on bare metal */
-	__u64 yields;		/* KVM let others run, having flushed first */
+	__u64 table_flushes;	/* those of them for which tables went */
+	__u64 yields;		/* KVM let others run, having flushed tables */
 };
 
 struct bench_vm {
