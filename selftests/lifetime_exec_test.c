@@ -208,7 +208,10 @@ static void map_registers(struct vfio_dev *dev)
 	TEST_ASSERT(dev->bar != MAP_FAILED, "mmap BAR 0");
 }
 
-/* In the new program: the address space that made the VM is gone. */
+/*
+ * In the new program: the address space that made the VM is gone, and with it
+ * all vCPUs. The IOAS goes on as with a table of its own.
+ */
 static void use_what_was_handed_on(const int *value)
 {
 	struct vfio_dev testdev = { .fd = value[ARG_DEVICE] };
@@ -225,12 +228,17 @@ static void use_what_was_handed_on(const int *value)
 		    errno);
 	r = __iommufd_map(iommufd, ioas, IOAS_MAP_RW, GPA_HIGH + MAPPED,
 			  hva + MAPPED, SIZE_4K);
-	TEST_ASSERT_EQ(r, -ESRCH);
+	TEST_ASSERT_EQ(r, 0);
+	expect_dma(&testdev, MAPPED, hva + MAPPED);
 
-	/* None of that took anything away, and the rest still can be. */
+	/* None of that took anything away, and all of it still can be. */
 	expect_dma(&testdev, 2 * SIZE_4K, hva + 2 * SIZE_4K);
 	iommufd_unmap(iommufd, ioas, GPA_HIGH, MAPPED);
 	TEST_ASSERT(!testdev_write(&testdev, GPA_HIGH, 4),
+		    "DMA after it was unmapped");
+	expect_dma(&testdev, MAPPED, hva + MAPPED);
+	iommufd_unmap(iommufd, ioas, GPA_HIGH + MAPPED, SIZE_4K);
+	TEST_ASSERT(!testdev_write(&testdev, GPA_HIGH + MAPPED, 4),
 		    "DMA after it was unmapped");
 }
 
