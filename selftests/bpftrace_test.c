@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * perf/conversions.bt says what happened: every conversion of a VM as the VM's
- * own list counts them, every IOTLB flush as a trace buffer has it.
+ * own list counts them, every flush for tables and every conflict as a trace
+ * buffer has it.
  */
 #include "auto_vm.h"
 #include "bpftrace.h"
@@ -9,29 +10,32 @@
 #include "operator.h"
 #include "sysfile.h"
 #include "tap.h"
+#include "touch.h"
 #include "trace.h"
 
 #define CONVERT		"iommufd_tdp/iommufd_tdp_convert"
-#define FLUSH		"tdp_bridge/tdp_bridge_flush"
+#define FLUSH		"mmu_share_iotlb_flush"
+#define CONFLICT	"mmu_share_conflict"
 #define FORMAT		"/sys/kernel/tracing/events/" CONVERT "/format"
 
 #define SCRIPT		"conversions.bt"
 #define CASE_LIMIT	600
 
 #define CYCLES		5
-#define NO_MEMORY	(64 * SIZE_1G)	/* a GPA without a memslot */
+#define CONFLICTS	37
+#define OTHER_SLOT	(TEST_SLOT + 1)	/* memory that the IOAS does not map */
+#define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define MEM_SIZE	(2 * SIZE_2M)
 #define MAX_EVENTS	4096
 
 static const char * const triggers[] = {
-	"map", "unmap", "memslot", "attach", "dirty", "nx", "claim", "off",
-	"forced",
+	"map", "conflict", "attach", "dirty", "claim", "off", "forced",
 };
 
 static char text[COMMAND_TEXT];
 
-struct flushes {
-	unsigned long ranges, kb, domains;
+struct totals {
+	unsigned long flushes, conflicts;
 };
 
 /* What the script's lines say of one process. */
@@ -147,9 +151,9 @@ static void conversions_add_up(void)
 	struct command ours, others;
 	pid_t pid = getpid();
 	char number[16];
+	struct guest_mem other;
 	struct auto_vm a;
 	struct shown s;
-	void *page;
 	int i;
 
 	/* Before there is a VM, so that the first conversion is seen too. */
@@ -165,22 +169,25 @@ static void conversions_add_up(void)
 		operator_do("share %d", pid);
 	}
 
-	/* Two that nobody asked for. */
-	page = mmap(NULL, SIZE_4K, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	TEST_ASSERT(page != MAP_FAILED, "mmap");
-	iommufd_map(a.s.iommufd, a.s.ioas, NO_MEMORY, page, SIZE_4K);
+	/* Two that nobody asked for: a map of other pages, and a vCPU. */
+	guest_mem_add(&other, a.s.vm, OTHER_SLOT, BACKING_4K, OTHER_GPA,
+		      SIZE_2M);
+	iommufd_map(a.s.iommufd, a.s.ioas, other.gpa, a.mem.hva, SIZE_4K);
 	operator_wait(pid, "state", "private");
-	iommufd_unmap(a.s.iommufd, a.s.ioas, NO_MEMORY, SIZE_4K);
+	iommufd_unmap(a.s.iommufd, a.s.ioas, other.gpa, SIZE_4K);
 	operator_do("share %d", pid);
 	operator_wait(pid, "state", "shared");
+	TEST_ASSERT(!madvise(a.mem.hva, SIZE_4K, MADV_DONTNEED), "madvise");
+	guest_fill(a.s.vcpus[0], a.mem.gpa, SIZE_4K, SIZE_4K, 1);
+	operator_wait(pid, "state", "private");
 
 	bpftrace_end(&ours, text);
 	read_shown(&s, pid);
 	ksft_print_msg("%u to shared, %u to private, longest %llu us\n",
 		       s.shared, s.private, s.longest_us);
 	TEST_ASSERT(s.by[trigger_index("forced")] == CYCLES &&
-		    s.by[trigger_index("map")] == 1 && s.shared > CYCLES,
+		    s.by[trigger_index("map")] == 1 &&
+		    s.by[trigger_index("conflict")] == 1 && s.shared > CYCLES,
 		    "%s", text);
 	expect_as_listed(&s, pid);
 	expect_sums(&s);
@@ -195,86 +202,81 @@ static void conversions_add_up(void)
 	auto_vm_destroy(&a);
 }
 
-static void count_traced(struct flushes *f)
+static void count_traced(struct totals *t)
 {
 	struct trace_event *events = calloc(MAX_EVENTS, sizeof(*events));
 	size_t i, n;
-	__u64 bytes = 0;
 
 	TEST_ASSERT(events, "out of memory");
 	n = trace_stop(events, MAX_EVENTS);
-	memset(f, 0, sizeof(*f));
+	memset(t, 0, sizeof(*t));
 	for (i = 0; i < n; i++) {
-		if (trace_field(&events[i], "tables")) {
-			f->domains++;
-			continue;
-		}
-		f->ranges++;
-		bytes += trace_field(&events[i], "last_gpa") -
-			 trace_field(&events[i], "gpa") + 1;
+		t->flushes += trace_is(&events[i], FLUSH);
+		t->conflicts += trace_is(&events[i], CONFLICT);
 	}
-	f->kb = bytes / 1024;
 	free(events);
 }
 
-static void read_flushes(struct flushes *f, const char *line)
+static void read_totals(struct totals *t, const char *line)
 {
-	TEST_ASSERT(sscanf(line, " flushes: %lu of ranges, %lu kB; %lu of",
-			   &f->ranges, &f->kb, &f->domains) == 3, "%s", line);
+	TEST_ASSERT(sscanf(line, " tables: %lu flushes, %lu conflicts",
+			   &t->flushes, &t->conflicts) == 2, "%s", line);
 }
 
-static void flushes_add_up(void)
+/* Split, and put together again: tables go. Then pages that the host takes. */
+static void totals_add_up(void)
 {
-	struct flushes traced, shown, second, sum = { 0 };
-	struct guest_mem mem;
+	struct totals traced, shown, second, sum = { 0 };
+	struct guest_mem mem, small;
 	const char *line;
 	struct command c;
 	struct share_vm s;
-	size_t page;
+	__u64 value;
 	int i;
 
 	share_vm_create(&s, HWPT_SHARED);
-	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_2M, GPA_HIGH, MEM_SIZE);
+	touch_init(s.vcpus[1]);
+	share_vm_add_mem(&s, &mem, BACKING_2M, GPA_HIGH, MEM_SIZE);
+	guest_mem_add(&small, s.vm, OTHER_SLOT, BACKING_4K, OTHER_GPA, SIZE_2M);
+	share_vm_map(&s, &small);
 	trace_open();
-	trace_enable(FLUSH);
+	trace_enable("kvm_mmu_share/" FLUSH);
+	trace_enable("kvm_mmu_share/" CONFLICT);
 	bpftrace_start(&c, SCRIPT, "0", "Tracing");
 	trace_record();
 	for (i = 0; i < CYCLES; i++) {
-		for (page = 0; page < MEM_SIZE; page += SIZE_2M)
-			iommufd_map(s.iommufd, s.ioas, mem.gpa + page,
-				    mem.hva + page, SIZE_2M);
-		/* Split, and put together again: tables go. */
 		vm_mem_region_set_flags(s.vm, mem.slot,
 					KVM_MEM_LOG_DIRTY_PAGES);
 		vm_mem_region_set_flags(s.vm, mem.slot, 0);
-		for (page = 0; page < MEM_SIZE; page += SIZE_2M)
-			iommufd_unmap(s.iommufd, s.ioas, mem.gpa + page,
-				      SIZE_2M);
 	}
+	TEST_ASSERT(!madvise(small.hva, small.size, MADV_DONTNEED), "madvise");
+	for (i = 0; i < CONFLICTS; i++)
+		TEST_ASSERT_EQ(touch_read(s.vcpus[1], small.gpa + i * SIZE_4K,
+					  &value), -EFAULT);
 	count_traced(&traced);
 	bpftrace_end(&c, text);
 	trace_close();
 
 	/* Were they equal, one could pass for the other. */
-	TEST_ASSERT(traced.ranges > traced.domains && traced.domains,
-		    "%lu flushes of ranges, %lu of domains", traced.ranges,
-		    traced.domains);
-	read_flushes(&shown, last_line("\nflushes: "));
-	TEST_ASSERT_EQ(shown.ranges, traced.ranges);
-	TEST_ASSERT_EQ(shown.kb, traced.kb);
-	TEST_ASSERT_EQ(shown.domains, traced.domains);
-	ksft_print_msg("%lu flushes of ranges, %lu kB, %lu of whole domains\n",
-		       shown.ranges, shown.kb, shown.domains);
+	TEST_ASSERT(traced.conflicts > traced.flushes && traced.flushes,
+		    "%lu flushes, %lu conflicts", traced.flushes,
+		    traced.conflicts);
+	TEST_ASSERT_EQ(traced.conflicts, CONFLICTS);
+	read_totals(&shown, last_line("\ntables: "));
+	TEST_ASSERT_EQ(shown.flushes, traced.flushes);
+	TEST_ASSERT_EQ(shown.conflicts, traced.conflicts);
+	ksft_print_msg("%lu flushes, %lu conflicts\n", shown.flushes,
+		       shown.conflicts);
 
 	/* The seconds make up the total, but for what came after the last. */
-	for (line = text; (line = strstr(line, " flushes: ")); line++) {
-		read_flushes(&second, line);
-		TEST_ASSERT(second.ranges || second.domains, "%s", text);
-		sum.ranges += second.ranges;
-		sum.domains += second.domains;
+	for (line = text; (line = strstr(line, " tables: ")); line++) {
+		read_totals(&second, line);
+		TEST_ASSERT(second.flushes || second.conflicts, "%s", text);
+		sum.flushes += second.flushes;
+		sum.conflicts += second.conflicts;
 	}
-	TEST_ASSERT(sum.ranges <= shown.ranges && sum.domains <= shown.domains,
-		    "%s", text);
+	TEST_ASSERT(sum.flushes <= shown.flushes &&
+		    sum.conflicts <= shown.conflicts, "%s", text);
 	share_vm_destroy(&s);
 }
 
@@ -316,8 +318,8 @@ int main(void)
 		  names_are_the_kernels },
 		{ "conversions are shown, and add up to what the VM's list has",
 		  conversions_add_up, CASE_LIMIT },
-		{ "flushes are counted, of ranges and of whole domains",
-		  flushes_add_up, CASE_LIMIT },
+		{ "flushes for tables are counted, and conflicts",
+		  totals_add_up, CASE_LIMIT },
 	};
 
 	share_vm_require(true);
