@@ -13,6 +13,8 @@
 
 #define ANSWER		0x5ca1ab1e
 #define SEED		0x5ea
+#define NEW_MEMSLOTS	50
+#define SETTLE_US	100000	/* the kernel looks again after 10 ms */
 
 /* Waits until it has been looked at again, and is private for @reason. */
 static void expect_stays_private(const char *reason)
@@ -197,6 +199,64 @@ static void rom_and_registers_need_no_map(void)
 	auto_vm_destroy(&a);
 }
 
+/*
+ * A memslot comes, and a vCPU touches it before anybody has looked at it: again
+ * and again, right after the ioctl and for good. @hole: its first page, which is
+ * what the host was asked about once, is nowhere mapped.
+ */
+static void new_memslot(bool hole)
+{
+	const __u64 gpa = GPA_HIGH + SIZE_1G;
+	struct vmm_share_status before;
+	struct guest_mem second;
+	struct auto_vm a;
+	void *hva;
+	int i;
+
+	auto_vm_create(&a);
+	hva = kvm_mmap(SIZE_2M, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
+	if (hole)
+		TEST_ASSERT(!munmap(hva, SIZE_4K), "munmap");
+	virt_map_level(a.s.vm, gpa, gpa, SIZE_2M, PG_LEVEL_2M);
+	second = (struct guest_mem) {
+		.gpa = gpa + SIZE_4K, .hva = hva + SIZE_4K, .size = SIZE_4K,
+	};
+	before = auto_vm_status();
+	for (i = 0; i < NEW_MEMSLOTS; i++) {
+		if (i)
+			vm_set_user_memory_region(a.s.vm, TEST_SLOT + 1, 0, gpa,
+						  0, NULL);
+		vm_set_user_memory_region(a.s.vm, TEST_SLOT + 1, 0, gpa,
+					  SIZE_2M, hva);
+		guest_fill(a.s.vcpus[0], second.gpa, second.size, SIZE_4K, i);
+		TEST_ASSERT(!dma_page_reached(&a.testdev, &second, 0),
+			    "DMA to a memslot that the IOAS does not map");
+	}
+	usleep(SETTLE_US);
+	TEST_ASSERT(!dma_page_reached(&a.testdev, &second, 0),
+		    "DMA to a memslot that the IOAS does not map");
+
+	/* Control: a map opens it, and that page alone. */
+	share_vm_map(&a.s, &second);
+	TEST_ASSERT(dma_page_reached(&a.testdev, &second, 0), "no DMA");
+	TEST_ASSERT(!testdev_write(&a.testdev, gpa + 2 * SIZE_4K, 64),
+		    "DMA beside what was mapped");
+	auto_vm_expect_shared(&a);
+	TEST_ASSERT_EQ(auto_vm_status().to_private, before.to_private);
+	auto_vm_destroy(&a);
+}
+
+static void new_memslot_is_not_reached(void)
+{
+	new_memslot(false);
+}
+
+static void new_memslot_with_hole(void)
+{
+	new_memslot(true);
+}
+
 static void one_ioas_of_a_vm(void)
 {
 	struct vmm_share_status st;
@@ -328,6 +388,10 @@ int main(void)
 		  part_is_shared },
 		{ "read-only memslots and registers need no map",
 		  rom_and_registers_need_no_map },
+		{ "a new memslot is not reached before it is mapped",
+		  new_memslot_is_not_reached },
+		{ "nor is one whose first page the process does not have",
+		  new_memslot_with_hole },
 		{ "one IOAS of a VM is shared, another is not",
 		  one_ioas_of_a_vm },
 		{ "the other is shared when the first lets the table go",
