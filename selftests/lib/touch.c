@@ -66,9 +66,19 @@ int touch_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value)
 	return run(vcpu, &c, &nothing);
 }
 
-void touch_prepare_read(struct kvm_vcpu *vcpu, __u64 gpa)
+static void prepare(struct kvm_vcpu *vcpu, const struct touch_call *c)
 {
 	struct touch_call *guests = addr_gva2hva(vcpu->vm, (gva_t)&call);
 
-	*guests = (struct touch_call){ .gva = (__u64 *)gpa };
+	*guests = *c;
+}
+
+void touch_prepare_read(struct kvm_vcpu *vcpu, __u64 gpa)
+{
+	prepare(vcpu, &(struct touch_call){ .gva = (__u64 *)gpa });
+}
+
+void touch_prepare_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value)
+{
+	prepare(vcpu, &(struct touch_call){ true, (__u64 *)gpa, value });
 }

@@ -12,7 +12,8 @@ void touch_init(struct kvm_vcpu *vcpu);
 int touch_read(struct kvm_vcpu *vcpu, __u64 gpa, __u64 *value);
 int touch_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value);
 
-/* The same read for a test that does KVM_RUN itself, which may fail and go on. */
+/* The same for a test that does KVM_RUN itself: it may fail, exit, and go on. */
 void touch_prepare_read(struct kvm_vcpu *vcpu, __u64 gpa);
+void touch_prepare_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value);
 
 #endif
