@@ -10,13 +10,18 @@
 #include "fail_sweep.h"
 #include "operator.h"
 #include "tap.h"
+#include "touch.h"
 
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
+#define VMS_GPA		(OTHER_GPA + SIZE_1G)
+#define SEED		0xfa17
+#define NEW_WORD	0x4e3
 
 struct aside {
 	struct auto_vm a;
 	struct guest_mem other;
+	struct guest_mem vms;	/* not in the IOAS */
 };
 
 struct conversion {
@@ -37,12 +42,16 @@ static void share(struct aside *w)
 static void setup(struct aside *w)
 {
 	auto_vm_create_detached(&w->a);
+	touch_init(w->a.s.vcpus[1]);
 	auto_vm_attach(&w->a, AUTO_HWPT);
 	auto_vm_map_slot0(&w->a);
 	share_vm_map(&w->a.s, &w->a.mem);
 	guest_mem_add(&w->other, w->a.s.vm, OTHER_SLOT, BACKING_4K, OTHER_GPA,
 		      SIZE_2M);
 	share_vm_map(&w->a.s, &w->other);
+	guest_mem_add(&w->vms, w->a.s.vm, OTHER_SLOT + 1, BACKING_4K, VMS_GPA,
+		      SIZE_2M);
+	guest_fill(w->a.s.vcpus[0], w->vms.gpa, w->vms.size, SIZE_4K, SEED);
 }
 
 /*
@@ -135,27 +144,64 @@ static void becoming_private(void)
 	fail_each(&c);
 }
 
-static int delete_memslot(struct aside *w)
+/*
+ * A vCPU touches what the process has replaced. All is in KVM_RUN: what fails may
+ * be the step aside, or after it the vCPU's own fault. That it has faulted before
+ * leaves few allocations to that.
+ */
+static void share_and_replace(struct aside *w)
 {
-	if (__vm_set_user_memory_region(w->a.s.vm, OTHER_SLOT, 0, OTHER_GPA, 0,
-					NULL))
-		return -errno;
-	return 0;
+	__u64 value;
+
+	guest_mem_fill(&w->other, 0, w->other.size, SEED);
+	share(w);
+	TEST_ASSERT_EQ(touch_read(w->a.s.vcpus[1], w->vms.gpa, &value), 0);
+	TEST_ASSERT(!madvise(w->other.hva, SIZE_4K, MADV_DONTNEED), "madvise");
+	WRITE_ONCE(*(__u64 *)w->other.hva, NEW_WORD);
+	touch_prepare_read(w->a.s.vcpus[1], w->other.gpa);
 }
 
-static void memslot_goes(void)
+/* Nothing but KVM_RUN, as anything else allocates too. */
+static int touch_other(struct aside *w)
+{
+	return __vcpu_run(w->a.s.vcpus[1]) ? -errno : 0;
+}
+
+/* The old one, whichever table it walks. */
+static void device_has_old_page(struct aside *w)
+{
+	edu_copy(&w->a.s.edu, w->a.mem.gpa, w->other.gpa, sizeof(__u64));
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)w->a.mem.hva),
+		       pattern_word(w->other.gpa, SEED));
+}
+
+static void is_private_for_new_page(struct aside *w)
+{
+	__u64 value;
+
+	TEST_ASSERT_EQ(touch_read(w->a.s.vcpus[1], w->other.gpa, &value), 0);
+	TEST_ASSERT_EQ(value, NEW_WORD);
+	auto_vm_expect_private(&w->a);
+	device_has_old_page(w);
+	share_vm_unmap(&w->a.s, &w->other);
+	share_vm_map(&w->a.s, &w->other);
+	share(w);
+	is_shared(w);
+}
+
+static void conflict(void)
 {
 	static const struct conversion c = {
-		.prepare = share,
-		.run = delete_memslot,
-		.verify_failed = is_shared,
-		.verify = is_private,
+		.prepare = share_and_replace,
+		.run = touch_other,
+		.verify_failed = device_has_old_page,
+		.verify = is_private_for_new_page,
 	};
 
 	fail_each(&c);
 }
 
-/* Without memory to step aside it is done all the same. */
+/* It does not fail for want of memory, and needs no other table. */
 static int unmap_other(struct aside *w)
 {
 	return __iommufd_unmap(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA,
@@ -165,11 +211,10 @@ static int unmap_other(struct aside *w)
 static void is_unmapped(struct aside *w)
 {
 	dma_expect_reached(&w->a.testdev, &w->other, false);
-	dma_expect_reached(&w->a.testdev, &w->a.mem, true);
+	auto_vm_expect_shared(&w->a);
 
 	share_vm_map(&w->a.s, &w->other);
-	dma_expect_reached(&w->a.testdev, &w->other, true);
-	share(w);
+	is_shared(w);
 }
 
 static void unmap(void)
@@ -184,25 +229,35 @@ static void unmap(void)
 	fail_each(&c);
 }
 
-/* The VM has nothing there, so that it is a private table's to map. */
-static int map_beside(struct aside *w)
+/* The VM has other pages there, so that it is a private table's to map. */
+static int map_over(struct aside *w)
 {
 	return __iommufd_map(w->a.s.iommufd, w->a.s.ioas, IOAS_MAP_RW,
-			     OTHER_GPA + SIZE_1G, w->other.hva, w->other.size);
+			     w->vms.gpa, w->other.hva, w->other.size);
 }
 
-static void nothing_beside(struct aside *w)
+static void vms_has_its_own(struct aside *w)
 {
-	TEST_ASSERT(!testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, 64),
+	TEST_ASSERT_EQ(guest_diff(w->a.s.vcpus[0], w->vms.gpa, w->vms.size,
+				  SIZE_4K, w->vms.gpa, SEED), 0);
+}
+
+static void nothing_over(struct aside *w)
+{
+	TEST_ASSERT(!testdev_write(&w->a.testdev, w->vms.gpa, 64),
 		    "DMA to a map that failed");
+	vms_has_its_own(w);
 	dma_expect_reached(&w->a.testdev, &w->other, true);
 	dma_expect_reached(&w->a.testdev, &w->a.mem, true);
 }
 
-static void mapped_beside(struct aside *w)
+static void mapped_over(struct aside *w)
 {
-	TEST_ASSERT(testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, 64),
-		    "no DMA to what was mapped");
+	struct guest_mem mem = w->other;
+
+	mem.gpa = w->vms.gpa;
+	dma_expect_reached(&w->a.testdev, &mem, true);
+	vms_has_its_own(w);
 	auto_vm_expect_private(&w->a);
 }
 
@@ -210,9 +265,9 @@ static void map(void)
 {
 	static const struct conversion c = {
 		.prepare = share,
-		.run = map_beside,
-		.verify_failed = nothing_beside,
-		.verify = mapped_beside,
+		.run = map_over,
+		.verify_failed = nothing_over,
+		.verify = mapped_over,
 	};
 
 	fail_each(&c);
@@ -223,9 +278,10 @@ int main(void)
 	static const struct tap_case cases[] = {
 		{ "while it becomes shared", becoming_shared, .timeout = 180 },
 		{ "while it becomes private", becoming_private, .timeout = 180 },
-		{ "while it steps aside for a memslot", memslot_goes,
+		{ "while it steps aside for a vCPU", conflict,
 		  .timeout = 180 },
-		{ "while it steps aside for an unmap", unmap, .timeout = 180 },
+		{ "while it is shared, and memory is unmapped", unmap,
+		  .timeout = 180 },
 		{ "while it steps aside for a map", map, .timeout = 180 },
 	};
 
