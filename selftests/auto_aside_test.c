@@ -23,7 +23,7 @@
 #define ROM_SIZE	(8 * SIZE_2M)	/* right before what lies at OTHER_GPA */
 #define ROM_GPA		(OTHER_GPA - ROM_SIZE)
 #define RACES		10
-#define SETTLE_US	100000	/* of kernels that look again after 10 ms */
+#define SETTLE_US	100000	/* the kernel looks again after 10 ms */
 #define ANSWER		0x5ca1ab1e
 #define SEED		0xa51de
 
