@@ -369,11 +369,13 @@ static void share_comes_late(void)
 }
 
 /*
- * A new leaf for a page that KVM shadows at this moment: the vCPU must not get
- * to write it behind KVM's back, the device must get to.
+ * A leaf is opened, or made, for a page that KVM shadows at this moment: the vCPU
+ * must not get to write it behind KVM's back, the device must get to.
  */
-static void mapped_while_shadowed(void)
+static void mapped_while_shadowed(bool leaf_is_there)
 {
+	struct mmu_share_info info;
+
 	struct nested n;
 	__u64 other_pde;
 
@@ -384,6 +386,15 @@ static void mapped_while_shadowed(void)
 	share_vm_unmap(&n.s, &n.mem);
 	dma_check_write_stopped(&n.s, n.mem.gpa + SPARE_AT);
 	expect_l2_sees(&n, 0, SEED);
+	mmu_share_read(n.s.vm, &info);
+	TEST_ASSERT(info.cpu_only_bytes > TEST_SIZE, "the vCPUs' leaves went");
+	if (!leaf_is_there) {
+		TEST_ASSERT(!mprotect(n.mem.hva, TEST_SIZE, PROT_NONE) &&
+			    !mprotect(n.mem.hva, TEST_SIZE,
+				      PROT_READ | PROT_WRITE), "mprotect");
+		mmu_share_read(n.s.vm, &info);
+		TEST_ASSERT(info.cpu_only_bytes < TEST_SIZE, "leaves are left");
+	}
 	share_vm_map(&n.s, &n.mem);
 
 	expect_device_reaches_table(&n, PG_LEVEL_2M);
@@ -393,6 +404,16 @@ static void mapped_while_shadowed(void)
 	expect_device_reaches_table(&n, PG_LEVEL_2M);
 	expect_l2_sees(&n, 2, SEED + 2);
 	share_vm_destroy(&n.s);
+}
+
+static void mapped_with_a_leaf(void)
+{
+	mapped_while_shadowed(true);
+}
+
+static void mapped_without_a_leaf(void)
+{
+	mapped_while_shadowed(false);
 }
 
 int main(void)
@@ -406,8 +427,10 @@ int main(void)
 		  no_nested_npt, TIMEOUT },
 		{ "L2 ran before the share was made",
 		  share_comes_late, TIMEOUT },
-		{ "mapped in the IOAS while KVM shadows it",
-		  mapped_while_shadowed, TIMEOUT },
+		{ "mapped in the IOAS while KVM shadows it, vCPUs' leaf is there",
+		  mapped_with_a_leaf, TIMEOUT },
+		{ "mapped in the IOAS while KVM shadows it, there is no leaf",
+		  mapped_without_a_leaf, TIMEOUT },
 	};
 
 	share_vm_require(true);

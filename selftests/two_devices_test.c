@@ -104,12 +104,36 @@ static void one_leaves_the_other_stays(void)
 	teardown(&s, &second);
 }
 
+/* Nor do the two need a memslot, or an unmap to have had one. */
+static void both_outlast_the_memslot(void)
+{
+	struct vfio_dev second;
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 mark;
+
+	setup(&s, &second, &mem);
+	vm_set_user_memory_region(s.vm, mem.slot, 0, mem.gpa, 0, NULL);
+	mark = iommu_events_mark();
+	TEST_ASSERT(store_arrives(&s.edu, &mem), "the first lost its memory");
+	TEST_ASSERT(store_arrives(&second, &mem), "the second lost its memory");
+	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
+	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], mem.gpa, mem.gpa, SEED), SEED);
+
+	share_vm_unmap(&s, &mem);
+	TEST_ASSERT(!store_arrives(&s.edu, &mem), "first device not blocked");
+	TEST_ASSERT(!store_arrives(&second, &mem), "second device not blocked");
+	teardown(&s, &second);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
 		{ "both device-table entries hold the same root", same_root },
 		{ "each device reads what the other wrote", relay },
 		{ "unmap blocks both", unmap_blocks_both },
+		{ "a memslot goes from under both",
+		  both_outlast_the_memslot },
 		{ "detaching one leaves the other its memory",
 		  one_leaves_the_other_stays },
 	};
