@@ -40,6 +40,8 @@ struct life {
 	struct vmm v;
 	struct vmm_disk disk;
 	enum tables tables;
+	pid_t booted;		/* which QEMU's guest has, and ... */
+	__u64 maps;		/* ... how often maps took it aside for that */
 };
 
 static void tell(const char *step)
@@ -47,6 +49,11 @@ static void tell(const char *step)
 	ksft_print_msg("%s\n", step);
 }
 
+/*
+ * Nothing of all this takes the VM aside: memslots that come and go, and maps and
+ * unmaps of the IOAS, cost what they change. QEMU keeps what is mapped for a
+ * device, so that no conflict comes up either.
+ */
 static void expect_state(struct life *l)
 {
 	struct vmm_share_status st;
@@ -60,6 +67,11 @@ static void expect_state(struct life *l)
 	vmm_expect_one_table(&l->v, l->disk.bdf);
 	TEST_ASSERT(vmm_share_status(l->v.pid, &st), "no status");
 	ksft_print_msg("%s\n", st.line);
+	TEST_ASSERT_EQ(vmm_share_triggers(&st, "conflict"), 0);
+	if (l->booted == l->v.pid)
+		TEST_ASSERT_EQ(vmm_share_triggers(&st, "map"), l->maps);
+	l->booted = l->v.pid;
+	l->maps = vmm_share_triggers(&st, "map");
 }
 
 /* All but the disk. */
@@ -78,6 +90,7 @@ static void begin(struct life *l, enum tables how, const char *memory)
 
 	vmm_share_require();
 	l->tables = how;
+	l->booted = 0;
 	add_machine(&args);
 	vmm_args_add_disk(&args, &l->disk, 0, 0);
 	vmm_share_new_vms(how == ONE_TABLE);
