@@ -288,15 +288,23 @@ static bool at_kvm_root(struct vfio_dev *dev)
 	return dte.translates && dte.root == vmm_kvm_root(getpid());
 }
 
-/* When the first IOAS lets the table go the second gets it, without an event. */
-static void second_ioas_takes_over(void)
+/*
+ * When the first IOAS lets the table go the second gets it, without an event: as an
+ * automatic HWPT goes with its last device, or as one that stays steps aside.
+ */
+static void second_ioas_takes_over(const void *arg)
 {
+	const enum auto_vm_hwpt *kind = arg;
 	struct userspace_mem_region *slot0;
 	struct auto_vm a;
 	__u32 other;
 	int i;
 
-	auto_vm_create(&a);
+	auto_vm_create_detached(&a);
+	auto_vm_attach(&a, *kind);
+	auto_vm_map_slot0(&a);
+	share_vm_map(&a.s, &a.mem);
+	auto_vm_wait_shared(&a);
 	slot0 = memslot2region(a.s.vm, 0);
 	other = iommufd_ioas_alloc(a.s.iommufd);
 	iommufd_map(a.s.iommufd, other, slot0->region.guest_phys_addr,
@@ -376,6 +384,7 @@ static void vm_goes_with_its_devices(void)
 
 int main(void)
 {
+	static const enum auto_vm_hwpt automatic = AUTO_HWPT, manual = MANUAL_HWPT;
 	static const struct tap_case cases[] = {
 		{ "an automatic HWPT becomes shared and keeps its id",
 		  automatic_hwpt },
@@ -394,8 +403,10 @@ int main(void)
 		  new_memslot_with_hole },
 		{ "one IOAS of a VM is shared, another is not",
 		  one_ioas_of_a_vm },
-		{ "the other is shared when the first lets the table go",
-		  second_ioas_takes_over },
+		{ "the other is shared when the first's HWPT goes",
+		  .run_with = second_ioas_takes_over, .arg = &automatic },
+		{ "the other is shared when the first steps aside",
+		  .run_with = second_ioas_takes_over, .arg = &manual },
 		{ "switched off on the host, a new VM stays private",
 		  host_is_off },
 		{ "orders that make no sense are refused", control_refuses },
