@@ -375,6 +375,11 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_remove;
 
+	/*
+	 * Dirty bits that nobody has read since tracking was switched off go with
+	 * it. Until tracking is switched on again, too much is said to be dirty.
+	 */
+	hwpt->dirty_lost |= hwpt->dirty_tracked;
 	iopt_table_remove_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;
