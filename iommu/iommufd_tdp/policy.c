@@ -4,7 +4,8 @@
  *
  * To share is never urgent: a work item looks whether all is right when nothing
  * has changed for tdp_quiet_ms, or when memslots have changed. To step aside is
- * done by whoever is about to do what a shared table can't, before he does it.
+ * done by whoever is about to do what a shared table can't, before he does it; for
+ * a vCPU, which does not wait in here, by the work item.
  */
 #define pr_fmt(fmt) "iommufd: " fmt
 
@@ -777,11 +778,11 @@ struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
  * @iopt: of the IOAS
  * @map: in/out, from iommufd_tdp_begin_map()
  *
- * A VMM may map memory before it makes the memslot, and what a private table
- * takes must not fail because of a shared one. So the HWPT steps aside. If it
- * can't, or if that is what happened before the last try, the errno of the map
- * stands. The number of tries is limited, since between two of them the HWPT may
- * have been shared again.
+ * What a private table takes must not fail because of a shared one, which has no
+ * leaf that can't be read, and no memory of guest_memfd. So the HWPT steps aside.
+ * If it can't, or if that is what happened before the last try, the errno of the
+ * map stands. The number of tries is limited, since between two of them the HWPT
+ * may have been shared again.
  *
  * Context: without iopt locks. May sleep.
  * Return: whether the last try may have failed because of a shared domain, and

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Automatic sharing: an IOAS that maps a VM's memory where the VM has it has its
- * HWPT walk the VM's own table for as long as it does.
+ * Automatic sharing: an IOAS that has no other pages than a VM where both have one
+ * has its HWPT walk the VM's own table.
  *
  * Each IOAS has a struct iommufd_tdp, idle until a device of a VM is attached to
  * one of its HWPTs. From then on the HWPT changes between its own, private,
@@ -43,7 +43,7 @@ struct tdp_share_ref;
 /**
  * enum tdp_trigger - what made an HWPT change its domain
  * @TDP_BY_QUIET: nothing has changed for a while
- * @TDP_BY_MAP: the IOAS maps other pages than the VM has there
+ * @TDP_BY_MAP: a map has failed, which a private table may take
  * @TDP_BY_CONFLICT: a vCPU has touched what the VM maps otherwise by now
  * @TDP_BY_ATTACH: a device of another VM, or of none, comes; or the last one went
  * @TDP_BY_DIRTY: dirty tracking, which a shared domain does not have
@@ -70,7 +70,8 @@ enum tdp_trigger {
  * @TDP_SETTLING: something has changed a moment ago
  * @TDP_NO_HWPT: no device is attached
  * @TDP_KIND: a nesting parent, or one for PASIDs, faults or an explicit share
- * @TDP_NO_MIRROR: the IOAS maps other pages than the VM has at their addresses
+ * @TDP_NO_MIRROR: the IOAS maps other pages than the VM has at their addresses, or
+ *	what the VM's table can't have
  * @TDP_REFUSED: KVM or the IOMMU refused
  * @TDP_FOREIGN: a device of another VM, or of none, is attached too
  * @TDP_DIRTY: dirty tracking is on

@@ -51,7 +51,7 @@ static inline bool mmu_share_wanted(void)
 }
 
 /**
- * mmu_share_active() - whether an IOMMU walks one of the VM's roots
+ * mmu_share_active() - whether an IOMMU walks one of the VM's roots, or may come to
  * @kvm: the VM
  *
  * Context: stable under mmu_lock; a snapshot elsewhere.

@@ -34,8 +34,10 @@
  * @pinned_pages: pages of 4 KiB that are open to the device; this and what
  *	follows is written with mmu_lock held for write, but for the atomics
  * @shut_to_cpus: leaves that were taken from the CPUs alone
- * @opened_to_cpus: leaves that a vCPU's fault has opened again
- * @conflicts: faults that wanted another page than the device has
+ * @opened_to_cpus: leaves of the device alone that a vCPU's fault, or a new
+ *	memslot, has opened to the CPUs
+ * @conflicts: faults that wanted another page than the device has; a vCPU that
+ *	waits has one each tick
  * @flushes: flushes of the IOTLB for KVM's own sake
  */
 struct kvm_mmu_share {

@@ -12,8 +12,8 @@
  *   driver  <--flush_iotlb_all-------- bridge <----tdp_sink_ops---- KVM
  *
  * What a device finds in the table changes by map and unmap alone. So the IOTLB
- * is flushed as for any domain, by the IOMMU core after an unmap, and KVM has it
- * flushed only when it has unlinked a table.
+ * is flushed by the bridge after a map and, as for any domain, by the IOMMU core
+ * after an unmap, and KVM has it flushed only when it has unlinked a table.
  *
  * Lifetime: tdp_bridge_get() returns a counted reference to a share, which
  * holds the VM. A bound domain holds a reference of its own until it is freed.
