@@ -63,6 +63,10 @@ static void kick_after(struct iommufd_tdp *tdp, unsigned int quiet_ms)
 	unsigned long quiet = msecs_to_jiffies(quiet_ms);
 	long backoff = READ_ONCE(tdp->not_before) - jiffies;
 
+	/* A vCPU's conflict is not put off. When that is over this is done again. */
+	if (READ_ONCE(tdp->conflict))
+		return;
+
 	/* A guest that changes memslots all the time is not to convert all the time. */
 	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
 	/* Nor is one whose conversions fail. */
@@ -293,6 +297,8 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 	if (tdp->hwpt)
 		return;
 
+	/* Nothing is shared now that a vCPU could wait for. */
+	WRITE_ONCE(tdp->conflict, false);
 	tdp->error = convert(tdp, found.hwpt, true, trigger);
 	if (!tdp->error)
 		return;
@@ -362,8 +368,9 @@ static void end_conflict(struct iommufd_tdp *tdp)
 	int rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
 
 	/* A device that is being reset will be done; the vCPU asks again. */
-	if (rc && rc != -EBUSY && rc != -EAGAIN)
-		WRITE_ONCE(tdp->conflict_error, rc);
+	if (rc == -EBUSY || rc == -EAGAIN)
+		rc = 0;
+	WRITE_ONCE(tdp->conflict_error, rc);
 	tdp_kick(tdp);
 }
 
@@ -374,10 +381,14 @@ static void end_conflict(struct iommufd_tdp *tdp)
 static int conflict(struct iommufd_tdp *tdp)
 {
 	int rc = xchg(&tdp->conflict_error, 0);
+	unsigned long delay = 0;
 
 	if (!rc && READ_ONCE(tdp->hwpt)) {
-		WRITE_ONCE(tdp->conflict, true);
-		mod_delayed_work(system_dfl_wq, &tdp->work, 0);
+		/* Each try fills a table. Once one has failed that is for some time. */
+		if (READ_ONCE(tdp->failures))
+			delay = msecs_to_jiffies(TDP_RETRY_MIN_MS);
+		if (!xchg(&tdp->conflict, true) || !delay)
+			mod_delayed_work(system_dfl_wq, &tdp->work, delay);
 	}
 	return notifier_from_errno(rc);
 }
@@ -777,6 +788,7 @@ struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
  * iommufd_tdp_map_again() - Whether to try a map again that has failed
  * @iopt: of the IOAS
  * @map: in/out, from iommufd_tdp_begin_map()
+ * @error: what it has failed with
  *
  * What a private table takes must not fail because of a shared one, which has no
  * leaf that can't be read, and no memory of guest_memfd. So the HWPT steps aside.
@@ -788,12 +800,14 @@ struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
  * Return: whether the last try may have failed because of a shared domain, and
  * there is none now.
  */
-bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map)
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map,
+			   int error)
 {
 	struct iommufd_tdp *tdp = to_tdp(iopt);
 	unsigned int before = map->seq;
 
-	if (!READ_ONCE(tdp->ref) || ++map->tries == TDP_MAP_TRIES)
+	if (!READ_ONCE(tdp->ref) || reason_of(error) != TDP_NO_MIRROR ||
+	    ++map->tries == TDP_MAP_TRIES)
 		return false;
 
 	/* One that was under way had the shared domain in the IOAS already. */

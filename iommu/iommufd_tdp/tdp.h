@@ -207,7 +207,8 @@ void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas);
 int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable);
 void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
 struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt);
-bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map);
+bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map,
+			   int error);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
 void iommufd_tdp_unmapped(struct io_pagetable *iopt);
 
@@ -274,7 +275,7 @@ static inline struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt)
 }
 
 static inline bool iommufd_tdp_map_again(struct io_pagetable *iopt,
-					 struct tdp_map *map)
+					 struct tdp_map *map, int error)
 {
 	return false;
 }
