@@ -54,7 +54,7 @@ static void create_memslot(struct aside *w)
 				  w->other.size, w->other.hva);
 }
 
-/* Memory of the IOAS at an address where the VM has its own. */
+/* Memory of the IOAS at an address where the VM has its own, and touches it. */
 static void map_other_pages(struct aside *w)
 {
 	struct guest_mem vms, mem = w->other;
@@ -77,7 +77,19 @@ static void unmap_other_pages(struct aside *w)
 		      w->other.size);
 }
 
-/* The same where the VM has none. */
+/* KVM's table has no leaf that can't be read. */
+static void map_without_read(struct aside *w)
+{
+	int r = __iommufd_map(w->a.s.iommufd, w->a.s.ioas,
+			      IOMMU_IOAS_MAP_WRITEABLE, OTHER_GPA + SIZE_1G,
+			      w->other.hva, w->other.size);
+
+	TEST_ASSERT(!r, "IOMMU_IOAS_MAP: %s", strerror(-r));
+	TEST_ASSERT(testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, SIZE_4K),
+		    "DMA to what the device may write");
+}
+
+/* Memory of the IOAS where the VM has none. */
 static void map_without_memslot(struct aside *w)
 {
 	iommufd_map(w->a.s.iommufd, w->a.s.ioas, OTHER_GPA + SIZE_1G,
@@ -447,8 +459,10 @@ static void unmap_is_not_overtaken(void)
 int main(void)
 {
 	static const struct cause
-		map = { "map", "no-mirror", map_other_pages,
+		map = { "map", "no-mirror", map_without_read,
 			unmap_other_pages },
+		other = { "conflict", "no-mirror", map_other_pages,
+			  unmap_other_pages },
 		conflict = { "conflict", "no-mirror", discard_and_touch,
 			     map_anew },
 		attach = { "attach", "foreign", attach_foreign_device,
@@ -463,8 +477,10 @@ int main(void)
 		move = { move_memslot, put_memslot_back },
 		nx = { nx_huge_pages_on, nx_huge_pages_off };
 	static const struct tap_case cases[] = {
-		{ "for a map of other pages than the VM has there",
+		{ "for a map that the device may not read",
 		  .run_with = steps_aside, .arg = &map },
+		{ "for a vCPU that touches what the IOAS maps otherwise",
+		  .run_with = steps_aside, .arg = &other },
 		{ "for a vCPU that touches what the process has discarded",
 		  .run_with = steps_aside, .arg = &conflict },
 		{ "for a device of no VM",

@@ -144,63 +144,6 @@ static void becoming_private(void)
 	fail_each(&c);
 }
 
-/*
- * A vCPU touches what the process has replaced. All is in KVM_RUN: what fails may
- * be the step aside, or after it the vCPU's own fault. That it has faulted before
- * leaves few allocations to that.
- */
-static void share_and_replace(struct aside *w)
-{
-	__u64 value;
-
-	guest_mem_fill(&w->other, 0, w->other.size, SEED);
-	share(w);
-	TEST_ASSERT_EQ(touch_read(w->a.s.vcpus[1], w->vms.gpa, &value), 0);
-	TEST_ASSERT(!madvise(w->other.hva, SIZE_4K, MADV_DONTNEED), "madvise");
-	WRITE_ONCE(*(__u64 *)w->other.hva, NEW_WORD);
-	touch_prepare_read(w->a.s.vcpus[1], w->other.gpa);
-}
-
-/* Nothing but KVM_RUN, as anything else allocates too. */
-static int touch_other(struct aside *w)
-{
-	return __vcpu_run(w->a.s.vcpus[1]) ? -errno : 0;
-}
-
-/* The old one, whichever table it walks. */
-static void device_has_old_page(struct aside *w)
-{
-	edu_copy(&w->a.s.edu, w->a.mem.gpa, w->other.gpa, sizeof(__u64));
-	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)w->a.mem.hva),
-		       pattern_word(w->other.gpa, SEED));
-}
-
-static void is_private_for_new_page(struct aside *w)
-{
-	__u64 value;
-
-	TEST_ASSERT_EQ(touch_read(w->a.s.vcpus[1], w->other.gpa, &value), 0);
-	TEST_ASSERT_EQ(value, NEW_WORD);
-	auto_vm_expect_private(&w->a);
-	device_has_old_page(w);
-	share_vm_unmap(&w->a.s, &w->other);
-	share_vm_map(&w->a.s, &w->other);
-	share(w);
-	is_shared(w);
-}
-
-static void conflict(void)
-{
-	static const struct conversion c = {
-		.prepare = share_and_replace,
-		.run = touch_other,
-		.verify_failed = device_has_old_page,
-		.verify = is_private_for_new_page,
-	};
-
-	fail_each(&c);
-}
-
 /* It does not fail for want of memory, and needs no other table. */
 static int unmap_other(struct aside *w)
 {
@@ -278,8 +221,6 @@ int main(void)
 	static const struct tap_case cases[] = {
 		{ "while it becomes shared", becoming_shared, .timeout = 180 },
 		{ "while it becomes private", becoming_private, .timeout = 180 },
-		{ "while it steps aside for a vCPU", conflict,
-		  .timeout = 180 },
 		{ "while it is shared, and memory is unmapped", unmap,
 		  .timeout = 180 },
 		{ "while it steps aside for a map", map, .timeout = 180 },

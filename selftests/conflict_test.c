@@ -6,7 +6,10 @@
  * 1. it can be killed;
  * 2. memslots change all the same: it waits without SRCU.
  * Both times it is a process that has the VM's memory and descriptors, and only
- * does KVM_RUN. auto_aside_test has what both sides see in the end.
+ * does KVM_RUN. And where the VM can't step aside
+ * 3. the vCPU waits as long as a device can't be moved, and then has its page;
+ * 4. it is told when there is no memory for a table of the IOMMU's own.
+ * auto_aside_test has what both sides see in the end.
  */
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -15,6 +18,7 @@
 
 #include "auto_vm.h"
 #include "background.h"
+#include "fail_nth.h"
 #include "hang.h"
 #include "operator.h"
 #include "tap.h"
@@ -31,6 +35,8 @@
 #define POLL_US		200
 #define STACK_SIZE	SIZE_4K
 #define VCPU_SECONDS	60
+#define MOVE		"iommufd_hwpt_replace_device"
+#define MOVE_US		300000
 #define SEED		0xc0f1
 
 struct waiting {
@@ -185,6 +191,79 @@ static void memslots_change(void)
 	teardown(&w);
 }
 
+struct reader {
+	struct auto_vm *a;
+	__u64 value;
+	int result;
+};
+
+static size_t lost_page(struct auto_vm *a)
+{
+	return a->mem.size / 2 + 5 * SIZE_4K; /* not one that is probed */
+}
+
+static void read_lost_page(void *arg)
+{
+	struct reader *r = arg;
+
+	touch_init(r->a->s.vcpus[1]);
+	r->result = touch_read(r->a->s.vcpus[1],
+			       r->a->mem.gpa + lost_page(r->a), &r->value);
+}
+
+/* The VM shares, and the process has one other page than the device. */
+static void setup_conflict(struct auto_vm *a)
+{
+	if (!fault_injection_setup())
+		tap_skip_case("needs CONFIG_FAULT_INJECTION");
+	auto_vm_create(a);
+	operator_share_by_order_only();
+	vmm_share_control(getpid(), "share");
+	guest_mem_fill(&a->mem, lost_page(a), SIZE_4K, SEED);
+	TEST_ASSERT(!madvise(a->mem.hva + lost_page(a), SIZE_4K, MADV_DONTNEED),
+		    "madvise");
+}
+
+static void waits_for_a_device(void)
+{
+	struct background call = { 0 };
+	struct auto_vm a;
+	struct reader r = { .a = &a, .value = 0xbad };
+
+	setup_conflict(&a);
+	fail_function_arm_all(MOVE, -EBUSY);
+	background_start(&call, read_lost_page, &r);
+	usleep(MOVE_US);
+	TEST_ASSERT(!background_done(&call), "the vCPU came back: %d", r.result);
+	TEST_ASSERT(fail_function_disarm(), "no device refused to move");
+
+	background_join(&call);
+	TEST_ASSERT_EQ(r.result, 0);
+	TEST_ASSERT_EQ(r.value, 0);
+	auto_vm_expect_private(&a);
+	auto_vm_destroy(&a);
+}
+
+static void is_told(void)
+{
+	struct auto_vm a;
+	struct reader r = { .a = &a, .value = 0xbad };
+
+	setup_conflict(&a);
+	fail_function_arm_all(MOVE, -ENOMEM);
+	read_lost_page(&r);
+	TEST_ASSERT(fail_function_disarm(), "no device refused to move");
+	TEST_ASSERT_EQ(r.result, -ENOMEM);
+	auto_vm_expect_shared(&a);
+
+	/* It goes on when there is memory. */
+	read_lost_page(&r);
+	TEST_ASSERT_EQ(r.result, 0);
+	TEST_ASSERT_EQ(r.value, 0);
+	auto_vm_expect_private(&a);
+	auto_vm_destroy(&a);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -192,6 +271,9 @@ int main(void)
 		  can_be_killed, .timeout = 300 },
 		{ "memslots change while a vCPU waits",
 		  memslots_change, .timeout = 300 },
+		{ "a vCPU waits for a device that can't be moved",
+		  waits_for_a_device },
+		{ "a vCPU is told that there is no memory", is_told },
 	};
 
 	share_vm_require(true);
