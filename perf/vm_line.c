@@ -25,7 +25,7 @@ static const struct reason {
 	  "start the VMM without what asks for such a HWPT" },
 	{ "no-mirror",
 	  "its IOAS and a memslot map different pages at one address",
-	  "discard no memory of it (balloon); if the guest has a vIOMMU, boot the guest with iommu=pt" },
+	  "discard no memory of it (balloon); if the guest has a vIOMMU, boot it with iommu=pt" },
 	{ "refused",
 	  "KVM or the IOMMU refused",
 	  "dmesg says why and what to do: look for mmu_share, tdp_bridge" },

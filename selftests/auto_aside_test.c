@@ -16,6 +16,7 @@
 #include "tap.h"
 
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
+#define ABOVE		(1ULL << 48)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define CONVERSIONS	100
@@ -87,6 +88,20 @@ static void map_without_read(struct aside *w)
 	TEST_ASSERT(!r, "IOMMU_IOAS_MAP: %s", strerror(-r));
 	TEST_ASSERT(testdev_write(&w->a.testdev, OTHER_GPA + SIZE_1G, SIZE_4K),
 		    "DMA to what the device may write");
+}
+
+/* Behind the last address that KVM's table has. */
+static void map_above(struct aside *w)
+{
+	iommufd_map(w->a.s.iommufd, w->a.s.ioas, ABOVE, w->other.hva,
+		    w->other.size);
+	TEST_ASSERT(testdev_write(&w->a.testdev, ABOVE, SIZE_4K),
+		    "DMA above the VM's addresses");
+}
+
+static void unmap_above(struct aside *w)
+{
+	iommufd_unmap(w->a.s.iommufd, w->a.s.ioas, ABOVE, w->other.size);
 }
 
 /* Memory of the IOAS where the VM has none. */
@@ -461,6 +476,7 @@ int main(void)
 	static const struct cause
 		map = { "map", "no-mirror", map_without_read,
 			unmap_other_pages },
+		above = { "map", "no-mirror", map_above, unmap_above },
 		other = { "conflict", "no-mirror", map_other_pages,
 			  unmap_other_pages },
 		conflict = { "conflict", "no-mirror", discard_and_touch,
@@ -479,6 +495,8 @@ int main(void)
 	static const struct tap_case cases[] = {
 		{ "for a map that the device may not read",
 		  .run_with = steps_aside, .arg = &map },
+		{ "for a map above the addresses of KVM's table",
+		  .run_with = steps_aside, .arg = &above },
 		{ "for a vCPU that touches what the IOAS maps otherwise",
 		  .run_with = steps_aside, .arg = &other },
 		{ "for a vCPU that touches what the process has discarded",

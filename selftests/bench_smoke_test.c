@@ -13,7 +13,7 @@
 
 static void print_round(int kind, const struct bench_round *r)
 {
-	ksft_print_msg("%s: tables %llu, NPT faults %llu, flushes %llu (tables %llu, yields %llu)\n",
+	ksft_print_msg("%s: tables %llu, faults %llu, flushes %llu (tables %llu, yields %llu)\n",
 		       kind == HWPT_SHARED ? "shared" : "separate",
 		       r->table_bytes, r->npt_faults, r->flushes,
 		       r->table_flushes, r->yields);

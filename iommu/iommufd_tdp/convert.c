@@ -202,6 +202,20 @@ static bool stands_in_for(struct iommu_domain *domain, struct iommu_domain *old)
 	       domain->geometry.aperture_end == old->geometry.aperture_end;
 }
 
+/*
+ * What an IOAS may map must not change with its HWPT's table. What only the
+ * private one can hold is refused by a map, and the HWPT steps aside. One that can
+ * hold less is of another kind (AMD's v2), which devices do not move to and from
+ * without losing DMA.
+ */
+static int keep_aperture(struct iommu_domain *shared, struct iommu_domain *old)
+{
+	if (old->geometry.aperture_end < shared->geometry.aperture_end)
+		return -EOPNOTSUPP;
+	shared->geometry = old->geometry;
+	return 0;
+}
+
 /**
  * tdp_admits() - Whether a device may be attached to the shared HWPT as it is
  * @tdp: has an HWPT that is shared
@@ -356,7 +370,8 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_free;
 
-	rc = enforce_cc(hwpt, shared) ?: enforce_cc(hwpt, reserve);
+	rc = enforce_cc(hwpt, shared) ?: enforce_cc(hwpt, reserve) ?:
+	     keep_aperture(shared, old);
 	if (rc)
 		goto err_free;
 

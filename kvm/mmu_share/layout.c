@@ -11,10 +11,10 @@
 #include "share.h"
 
 bool __ro_after_init share_iommu_tdp;
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(share_iommu_tdp);
 module_param(share_iommu_tdp, bool, 0444);
 MODULE_PARM_DESC(share_iommu_tdp,
 		 "Let an assigned device's IOMMU walk the VM's TDP table (default: off)");
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(share_iommu_tdp);
 
 DEFINE_STATIC_KEY_FALSE(mmu_share_key);
 

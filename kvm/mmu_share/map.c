@@ -421,7 +421,8 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 	for (unsigned int i = 0; i < pages->nr; i++)
 		end += pages->npfns[i];
 
-	if (end > kvm_mmu_max_gfn() + 1)
+	if (end > min(kvm_mmu_max_gfn() + 1,
+		      KVM_PAGES_PER_HPAGE(share->root->role.level + 1)))
 		return -ERANGE;
 	/* IR also tells KVM that there is a leaf. */
 	if (!(prot & IOMMU_READ))
