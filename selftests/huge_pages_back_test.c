@@ -152,7 +152,9 @@ static void while_private(void)
 	touch(&a.s, &big);
 	TEST_ASSERT_EQ(huge_leaves(&a.s), HUGE_PAGES);
 
+	/* By a map what is still to look at it by itself has to wait, too. */
 	operator_share_by_order_only();
+	iommufd_map(a.s.iommufd, a.s.ioas, GPA_LOW, a.mem.hva, SIZE_4K);
 	vmm_share_control(getpid(), "private");
 	log_for_a_while(&a.s, &big);
 	touch(&a.s, &big);
