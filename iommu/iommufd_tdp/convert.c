@@ -483,5 +483,6 @@ void tdp_drop_reserve(struct iommufd_tdp *tdp)
 	iommu_domain_free(hwpt->tdp_private);
 	hwpt->tdp_private = NULL;
 	tdp->hwpt = NULL;
+	tdp->hwpt_goes = true;
 	tdp->split = false;
 }

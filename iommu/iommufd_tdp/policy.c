@@ -63,10 +63,6 @@ static void kick_after(struct iommufd_tdp *tdp, unsigned int quiet_ms)
 	unsigned long quiet = msecs_to_jiffies(quiet_ms);
 	long backoff = READ_ONCE(tdp->not_before) - jiffies;
 
-	/* A vCPU's conflict is not put off. When that is over this is done again. */
-	if (READ_ONCE(tdp->conflict))
-		return;
-
 	/* A guest that changes memslots all the time is not to convert all the time. */
 	quiet = max(quiet, nsecs_to_jiffies(READ_ONCE(tdp->stats.last_ns) / 4));
 	/* Nor is one whose conversions fail. */
@@ -126,7 +122,7 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 	struct tdp_stats *stats = &tdp->stats;
 	u64 now, start = ktime_get_ns();
 	struct mem_cgroup *memcg, *owner;
-	bool was_shared = tdp->hwpt;
+	bool was_shared = tdp->hwpt, busy;
 	int rc;
 
 	/*
@@ -147,6 +143,8 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 	set_active_memcg(memcg);
 	mem_cgroup_put(owner);
 
+	/* Another HWPT has the table. Who waits for that is told, at no cost. */
+	busy = to_shared && rc == -EBUSY;
 	now = ktime_get_ns();
 	WRITE_ONCE(tdp->seq, tdp->seq + 1);
 	WRITE_ONCE(stats->last_ns, now - start);
@@ -154,11 +152,11 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 		account_time(stats, was_shared, now);
 	if (rc) {
 		stats->failed++;
-		/* Who waits for the table is told, and it cost nothing. */
-		if (!tdp->waits)
+		if (!busy)
 			back_off(tdp);
 	} else {
 		forget_failures(tdp);
+		WRITE_ONCE(tdp->conflict_error, 0);
 		stats->converted[to_shared]++;
 		stats->longest_ns = max(stats->longest_ns, now - start);
 		if (!to_shared) {
@@ -167,7 +165,7 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 		}
 	}
 	if (to_shared)
-		WRITE_ONCE(tdp->waits, rc == -EBUSY);
+		WRITE_ONCE(tdp->waits, busy);
 	if (!tdp->hwpt && !tdp->waits)
 		tdp_list_wake(tdp);
 	trace_iommufd_tdp_convert(tdp->pid, hwpt->common.obj.id, to_shared,
@@ -297,8 +295,6 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger)
 	if (tdp->hwpt)
 		return;
 
-	/* Nothing is shared now that a vCPU could wait for. */
-	WRITE_ONCE(tdp->conflict, false);
 	tdp->error = convert(tdp, found.hwpt, true, trigger);
 	if (!tdp->error)
 		return;
@@ -350,9 +346,11 @@ static void forget_vm(struct iommufd_tdp *tdp)
 
 	scoped_guard(mutex, &tdp->lock) {
 		ref = tdp->ref;
-		if (!ref || tdp->hwpt || tdp_find_devices(tdp).own)
+		if (!ref || tdp->hwpt || tdp->hwpt_goes ||
+		    tdp_find_devices(tdp).own)
 			return;
 		WRITE_ONCE(tdp->ref, NULL);
+		WRITE_ONCE(tdp->conflict_error, 0);
 	}
 	tdp_list_del(tdp);
 	/* It waits for events that are being told, which take the lock. */
@@ -363,10 +361,15 @@ static void forget_vm(struct iommufd_tdp *tdp)
 static void meet_attached_vm(struct iommufd_tdp *tdp);
 
 /* A vCPU waits for the HWPT to step aside. */
-static void end_conflict(struct iommufd_tdp *tdp)
+static void tdp_end_conflict(struct work_struct *work)
 {
-	int rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
+	struct iommufd_tdp *tdp =
+		container_of(work, struct iommufd_tdp, conflict_work.work);
+	int rc;
 
+	guard(mutex)(&tdp->lock);
+
+	rc = tdp_step_aside(tdp, TDP_BY_CONFLICT);
 	/* A device that is being reset will be done; the vCPU asks again. */
 	if (rc == -EBUSY || rc == -EAGAIN)
 		rc = 0;
@@ -380,16 +383,18 @@ static void end_conflict(struct iommufd_tdp *tdp)
  */
 static int conflict(struct iommufd_tdp *tdp)
 {
-	int rc = xchg(&tdp->conflict_error, 0);
 	unsigned long delay = 0;
+	int rc;
 
-	if (!rc && READ_ONCE(tdp->hwpt)) {
-		/* Each try fills a table. Once one has failed that is for some time. */
-		if (READ_ONCE(tdp->failures))
-			delay = msecs_to_jiffies(TDP_RETRY_MIN_MS);
-		if (!xchg(&tdp->conflict, true) || !delay)
-			mod_delayed_work(system_dfl_wq, &tdp->work, delay);
-	}
+	if (!READ_ONCE(tdp->hwpt))
+		return NOTIFY_OK;
+
+	rc = xchg(&tdp->conflict_error, 0);
+	/* Each try fills a table. Once one has failed that is for some time. */
+	if (READ_ONCE(tdp->failures))
+		delay = msecs_to_jiffies(TDP_RETRY_MIN_MS);
+	if (!rc)
+		queue_delayed_work(system_dfl_wq, &tdp->conflict_work, delay);
 	return notifier_from_errno(rc);
 }
 
@@ -402,10 +407,6 @@ static void tdp_settle(struct work_struct *work)
 	scoped_guard(mutex, &tdp->lock) {
 		if (!tdp->ref)
 			return;
-		if (xchg(&tdp->conflict, false)) {
-			end_conflict(tdp);
-			return;
-		}
 		tdp_evaluate(tdp, TDP_BY_QUIET);
 		reason = tdp->reason;
 	}
@@ -516,6 +517,7 @@ void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
 	refcount_set(&tdp->users, 1);
 	init_completion(&tdp->unused);
 	INIT_DELAYED_WORK(&tdp->work, tdp_settle);
+	INIT_DELAYED_WORK(&tdp->conflict_work, tdp_end_conflict);
 	tdp->nb.notifier_call = tdp_event;
 	tdp->ictx = ictx;
 }
@@ -528,8 +530,10 @@ void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
  */
 void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 {
-	if (READ_ONCE(ioas->tdp.ref))
-		forget_vm(&ioas->tdp);
+	/* Also waits for the work item, should that be forgetting it right now. */
+	forget_vm(&ioas->tdp);
+	/* Nobody is told of an event any more, and each of these kicks the next. */
+	cancel_delayed_work_sync(&ioas->tdp.conflict_work);
 	/* Those who have found it in the list may still kick the work item. */
 	tdp_list_wait(&ioas->tdp);
 	cancel_delayed_work_sync(&ioas->tdp.work);
@@ -733,6 +737,10 @@ void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas)
 
 	if (tdp->ref && !tdp->hwpt)
 		tdp_list_wake(tdp);
+	/* Now the VM may be forgotten. */
+	if (tdp->hwpt_goes)
+		tdp_kick(tdp);
+	tdp->hwpt_goes = false;
 }
 
 /**

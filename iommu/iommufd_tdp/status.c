@@ -127,10 +127,10 @@ static struct iommufd_tdp *tdp_list_next(u64 *nr)
 	guard(mutex)(&tdp_list_lock);
 
 	list_for_each_entry(tdp, &tdp_list, item) {
-		if (tdp->nr <= *nr)
+		/* One without users is being destroyed. */
+		if (tdp->nr <= *nr || !refcount_inc_not_zero(&tdp->users))
 			continue;
 		*nr = tdp->nr;
-		refcount_inc(&tdp->users);
 		return tdp;
 	}
 	return NULL;

@@ -138,9 +138,10 @@ struct tdp_stats {
  * @failures: conversions that failed one after the other; reset without the lock
  * @not_before: when to look again after that, in jiffies
  * @waits: another HWPT has the VM's table, or may have; read without the lock
- * @conflict: a vCPU waits for @hwpt to step aside; written without the lock
+ * @hwpt_goes: it was shared, and its domain still has the VM's table
+ * @conflict_work: has @hwpt step aside for a vCPU that waits
  * @conflict_error: errno of a conflict that could not be ended, until a vCPU has
- *	been told; likewise
+ *	been told; written without the lock
  * @off: an operator wants no sharing
  * @reason: why there is none now
  * @error: errno of that, or 0
@@ -168,7 +169,8 @@ struct iommufd_tdp {
 	unsigned int failures;
 	unsigned long not_before;
 	bool waits;
-	bool conflict;
+	bool hwpt_goes;
+	struct delayed_work conflict_work;
 	int conflict_error;
 	bool off;
 	enum tdp_reason reason;

@@ -11,8 +11,13 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/sizes.h>
+#include <trace/events/iommu.h>
 
+#include "../iommu-priv.h"
 #include "tdp_bridge_private.h"
+
+/* How often whoever shares by itself is told to make way for a claim. */
+#define TDP_CLAIM_TRIES		4
 
 static struct tdp_domain *to_tdp(struct pt_iommu *iommu_table)
 {
@@ -49,17 +54,19 @@ static int map_pages(struct tdp_domain *tdp, u64 gpa,
 	struct tdp_share *share = tdp->ref->share;
 	struct iommu_iotlb_gather gather;
 	size_t before = *mapped;
-	bool filled = READ_ONCE(tdp->filled);
 	int ret;
 
-	ret = share->ops->map(share, gpa, pages, prot, !filled, mapped);
+	ret = share->ops->map(share, gpa, pages, prot, !READ_ONCE(tdp->filled),
+			      mapped);
+	/* Pairs with the device's move: either it finds the leaves or we flush. */
+	smp_mb();
 	/*
 	 * What vCPUs have there is present to the IOMMU, without permission. The
 	 * specification does not say that nothing is kept of such an entry, and
 	 * KVM may have zapped it since. A domain that is being filled is walked by
 	 * nobody yet.
 	 */
-	if ((filled || tdp->asked) && *mapped > before) {
+	if ((READ_ONCE(tdp->filled) || tdp->asked) && *mapped > before) {
 		iommu_iotlb_gather_init(&gather);
 		iommu_iotlb_gather_add_range(&gather, gpa, *mapped - before);
 		iommu_iotlb_sync(&tdp->iommu.domain, &gather);
@@ -98,10 +105,18 @@ static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	struct tdp_domain *tdp = to_tdp(iommu_table);
 	struct tdp_share *share = tdp->ref->share;
 
+	size_t leaf;
+
 	if (!len)
 		return 0;
-	share->ops->unmap(share, iova, len);
-	iommu_iotlb_gather_add_range(iotlb_gather, iova, len);
+	leaf = share->ops->unmap(share, iova, len);
+	/*
+	 * An IOMMU may still have a leaf that was split since, of which this is a
+	 * part. Whether a flush of the part drops it is not relied on.
+	 */
+	iommu_iotlb_gather_add_range(iotlb_gather, ALIGN_DOWN(iova, leaf),
+				     ALIGN(iova + len, leaf) -
+				     ALIGN_DOWN(iova, leaf));
 	return len;
 }
 
@@ -171,6 +186,20 @@ bool tdp_bridge_is_bound(struct iommu_domain *domain)
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_is_bound);
 
+/* As iommu_map() has it known, for iommu_unmap() to take back. */
+static void note_mapped(struct iommu_domain *domain, unsigned long iova,
+			const struct tdp_pages *pages, size_t mapped)
+{
+	for (unsigned int i = 0; mapped; i++) {
+		size_t run = min(mapped, PFN_PHYS(pages->npfns[i]));
+
+		trace_map(iova, PFN_PHYS(pages->pfns[i]), run);
+		iommu_debug_map(domain, PFN_PHYS(pages->pfns[i]), run);
+		iova += run;
+		mapped -= run;
+	}
+}
+
 /**
  * tdp_bridge_map() - iommu_map() for pages that do not follow one another
  * @domain: a bound domain
@@ -193,6 +222,7 @@ int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
 
 	ret = map_pages(to_tdp(iommupt_from_domain(domain)), iova, pages, prot,
 			&mapped);
+	note_mapped(domain, iova, pages, mapped);
 	if (!ret)
 		ret = iommu_sync_map(domain, iova, mapped);
 	if (ret && mapped)
@@ -255,7 +285,7 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 	struct tdp_table_info info;
 	struct pt_common *common;
 	struct tdp_domain *tdp;
-	unsigned int table_bits;
+	unsigned int table_bits, tries = 0;
 	int ret;
 
 	if (WARN_ON_ONCE(!iommu_table || iommu_table->ops))
@@ -278,10 +308,14 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		return -ENODEV;
 	}
 
-	if (asked)
-		blocking_notifier_call_chain(&ref->share->events, TDP_CLAIMED,
-					     NULL);
-	ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp, asked);
+	/* Who shares by itself may have come back before it is bound here. */
+	do {
+		if (asked)
+			blocking_notifier_call_chain(&ref->share->events,
+						     TDP_CLAIMED, NULL);
+		ret = ref->share->ops->bind(ref->share, &tdp_sink_ops, tdp,
+					    asked);
+	} while (ret == -EBUSY && asked && ++tries < TDP_CLAIM_TRIES);
 	if (ret == -EBUSY && asked)
 		pr_warn_ratelimited("the VM's table is another HWPT's; attach the device to that one\n");
 	if (ret)

@@ -13,6 +13,8 @@
 #include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -100,9 +102,15 @@ static struct tdp_share_ref *get_share(const struct tdp_provider_ops *ops,
 
 	do {
 		ref->share = ops->get(kvm, verbose);
-		/* The VM's last share is being released: let that finish. */
-		if (ref->share == ERR_PTR(-EAGAIN))
-			flush_workqueue(release_wq);
+		if (ref->share != ERR_PTR(-EAGAIN))
+			break;
+		/*
+		 * The VM's last share is being released. That may be held up, and
+		 * other VMs' releases before it: wait for this one alone.
+		 */
+		schedule_timeout_killable(1);
+		if (fatal_signal_pending(current))
+			ref->share = ERR_PTR(-EINTR);
 	} while (ref->share == ERR_PTR(-EAGAIN));
 	if (IS_ERR(ref->share)) {
 		ret = PTR_ERR(ref->share);

@@ -274,6 +274,7 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	}
 	kvm_tdp_mmu_set_spte(kvm, iter, spte);
 
+	mmu_share_note_level(m->share, iter->level);
 	m->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
 	m->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
 	return 0;

@@ -146,6 +146,8 @@ static void replace_table(struct kvm *kvm, struct recover_batch *batch,
 	};
 
 	kvm_tdp_mmu_write_spte(iter->sptep, iter->old_spte, spte, iter->level);
+	if (mmu_share_locked(kvm))
+		mmu_share_note_level(mmu_share_locked(kvm), iter->level);
 
 	if (batch->nr == RECOVER_BATCH)
 		recover_finish(kvm, batch, iter->level);

@@ -90,6 +90,7 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 	BLOCKING_INIT_NOTIFIER_HEAD(&share->base.events);
 	share->kvm = kvm;
 	refcount_set(&share->users, 1);
+	share->max_level = PG_LEVEL_4K;
 	mutex_init(&share->map_lock);
 	spin_lock_init(&share->sink_lock);
 	kvm_get_kvm(kvm);

@@ -31,8 +31,9 @@
  * @sink_ops: where flushes go, NULL without a bound domain
  * @sink: its argument
  * @asked: user space asked for the share, and is told of what it can't have
- * @pinned_pages: pages of 4 KiB that are open to the device; this and what
- *	follows is written with mmu_lock held for write, but for the atomics
+ * @max_level: level of the largest leaf that was ever open to the device; this and
+ *	what follows is written with mmu_lock held for write, but for the atomics
+ * @pinned_pages: pages of 4 KiB that are open to the device
  * @shut_to_cpus: leaves that were taken from the CPUs alone
  * @opened_to_cpus: leaves of the device alone that a vCPU's fault, or a new
  *	memslot, has opened to the CPUs
@@ -57,6 +58,7 @@ struct kvm_mmu_share {
 	void *sink;
 	bool asked;
 
+	int max_level;
 	u64 pinned_pages;
 	u64 shut_to_cpus;
 	atomic64_t opened_to_cpus;
@@ -138,6 +140,12 @@ static inline struct kvm_mmu_share *mmu_share_locked(struct kvm *kvm)
 					 lockdep_is_held(&kvm->mmu_lock));
 }
 
+/* A leaf at @level is open to the device. mmu_lock is held for write. */
+static inline void mmu_share_note_level(struct kvm_mmu_share *share, int level)
+{
+	share->max_level = max(share->max_level, level);
+}
+
 /*
  * The shared root with a reference, so that it outlives a walk that yields, or
  * NULL. mmu_lock is held. For kvm_tdp_mmu_put_root().
@@ -179,7 +187,7 @@ void mmu_share_open_slot(struct kvm_mmu_share *share,
 			 const struct kvm_memory_slot *slot);
 
 /* unmap.c */
-void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
+size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
 phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
 				   size_t *len);
 

@@ -87,18 +87,20 @@ static struct kvm_mmu_page *alloc_table_nofail(void)
  * @len: length in bytes
  *
  * Context: may sleep; takes mmu_lock.
+ * Return: size in bytes of the leaves that are to be flushed.
  */
-void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
+size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	struct kvm_mmu_page *spare = NULL;
 	struct kvm *kvm = share->kvm;
-	int ret;
+	int ret, level;
 
 	do {
 		write_lock(&kvm->mmu_lock);
 		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
 				 &spare);
+		level = share->max_level;
 		write_unlock(&kvm->mmu_lock);
 
 		/* Two tables a level are all that can be needed. */
@@ -109,6 +111,7 @@ void mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 	if (spare)
 		tdp_mmu_free_unused_sp(spare);
 	trace_mmu_share_unmap(__pa(share->root->spt), gpa, len);
+	return KVM_HPAGE_SIZE(level);
 }
 
 /**

@@ -150,7 +150,9 @@ struct tdp_sink_ops {
  *	-EMEDIUMTYPE memory that the hypervisor may take back though it is pinned,
  *	-ERANGE beyond the CPU's addresses, -ENOMEM.
  * @unmap: Shut [@gpa, @gpa + @len) to the device and leave it to the CPUs. The
- *	caller has the IOTLB and device TLBs flushed. Never fails. May sleep.
+ *	caller has the IOTLB and device TLBs flushed, of whole leaves of the size
+ *	that is returned, bytes: the largest that devices have found so far. Never
+ *	fails. May sleep.
  * @iova_to_phys: Physical address behind a @gpa that is open to the device, 0
  *	when it is not. Else *@len: bytes from there to the end of the leaf. Any context,
  *	no locks.
@@ -168,7 +170,7 @@ struct tdp_provider_ops {
 	int (*map)(struct tdp_share *share, u64 gpa,
 		   const struct tdp_pages *pages, unsigned int prot,
 		   bool strict, size_t *mapped);
-	void (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
+	size_t (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
 				    size_t *len);
 };
