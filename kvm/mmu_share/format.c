@@ -124,6 +124,8 @@ static_assert(SAME(NPT_GEN_LOW, GENMASK_ULL(3 + 6 - 1, 3)));
 static_assert(SAME(NPT_GEN_HIGH, GENMASK_ULL(52 + 9 - 1, 52)));
 static_assert(SAME(EPT_GEN_LOW, GENMASK_ULL(6 + 6 - 1, 6)));
 static_assert(SAME(EPT_GEN_HIGH, GENMASK_ULL(52 + 8 - 1, 52)));
+/* So an open leaf is a present one, for loops over 4K leaves. */
+static_assert(SUBSET(SHARE_NPT_IR, NPT_MMU_PRESENT));
 static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
 
 /* KVM's bits which an IOMMU reads, and is meant to. */

@@ -185,6 +185,16 @@ static void set_new_leaf(const struct tdp_iter *iter, tdp_ptep_t sptep,
 	trace_kvm_tdp_mmu_spte_changed(iter->as_id, gfn, iter->level, old, spte);
 }
 
+/* @nr 4K leaves are done. Leaves @iter at the last of them. */
+static void move_on(struct map_run *m, struct tdp_iter *iter, u64 nr)
+{
+	iter->sptep += nr - 1;
+	iter->gfn += nr - 1;
+	/* From where a walk that yields goes on. */
+	iter->next_last_level_gfn = iter->gfn;
+	m->next = iter->gfn + 1;
+}
+
 /*
  * Make 4K leaves where there are none, from @iter on in its table, for as long as
  * map_leaf() would do the same to each.
@@ -194,7 +204,8 @@ static void set_new_leaf(const struct tdp_iter *iter, tdp_ptep_t sptep,
 static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 {
 	int index = spte_index(rcu_dereference(iter->sptep));
-	u64 bits, pfn = 0, left = 1, nr, max;
+	struct mmu_share_cursor at;
+	u64 bits, pfn, left, nr, max;
 	enum mmu_share_identity identity;
 	struct kvm *kvm = m->share->kvm;
 
@@ -205,7 +216,10 @@ static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 		return false;
 
 	max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
+	pfn = mmu_share_find_pfn(&m->cursor, iter->gfn, &left);
+	at = m->cursor;
 	identity = look(m, iter->gfn, &max);
+	m->cursor = at;
 	if (identity == HOST_OTHER) {
 		if (m->strict)
 			return false;
@@ -219,19 +233,92 @@ static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 
 		if (is_shadow_present_pte(old))
 			break;
-		pfn = mmu_share_next_pfn(&m->cursor, iter->gfn + nr, pfn, &left);
+		if (nr)
+			pfn = mmu_share_next_pfn(&m->cursor, iter->gfn + nr, pfn,
+						 &left);
 		set_new_leaf(iter, sptep, iter->gfn + nr, old,
 			     bits | pfn << PAGE_SHIFT);
 	}
 
 	m->share->pinned_pages += nr;
 	kvm_update_page_stats(kvm, PG_LEVEL_4K, nr);
+	move_on(m, iter, nr);
+	return true;
+}
 
-	iter->sptep += nr - 1;
-	iter->gfn += nr - 1;
-	/* From where a walk that yields goes on. */
-	iter->next_last_level_gfn = iter->gfn;
-	m->next = iter->gfn + 1;
+/*
+ * Open 4K leaves that only CPUs have, from @iter on in its table, for as long as
+ * they have the very pages. That the CPUs may use such a leaf says that it is
+ * what the host maps, so that there is nothing to look up.
+ *
+ * CPUs may set A, D and W of a leaf meanwhile. W stays, A and D are set anyway.
+ * Most leaves differ in their pages alone, which is what is tried first.
+ *
+ * Leaves @iter at the last one. Returns false when there was none.
+ */
+static bool open_cpu_leaves(struct map_run *m, struct tdp_iter *iter)
+{
+	/* The last one without its page, as no SPTE is yet, and what was added. */
+	u64 was = ~SPTE_BASE_ADDR_MASK, step = 0;
+	u64 nr = 0, open, keep, old, spte, page, max, left;
+	bool check = READ_ONCE(mmu_share_check_entries);
+	const struct tdp_pages *pages = m->cursor.pages;
+	u64 *sptes = rcu_dereference(iter->sptep);
+	const unsigned long *pfns = pages->pfns;
+	const u32 *npfns = pages->npfns;
+	unsigned int run;
+	kvm_pfn_t pfn;
+
+	if (iter->level != PG_LEVEL_4K || !is_shadow_present_pte(iter->old_spte))
+		return false;
+
+	keep = spte_cpu_bits() | SPTE_BASE_ADDR_MASK;
+	open = make_open_spte(m, iter->gfn, PG_LEVEL_4K, 0, HOST_ABSENT) & ~keep;
+	max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - spte_index(sptes));
+	pfn = mmu_share_find_pfn(&m->cursor, iter->gfn, &left);
+	run = m->cursor.run;
+	for (;;) {
+		page = pfn << PAGE_SHIFT;
+		old = was + page;
+		spte = old + step;
+		while (!try_cmpxchg64(&sptes[nr], &old, spte)) {
+			if (!is_shadow_present_pte(old) ||
+			    (old & SPTE_BASE_ADDR_MASK) != page ||
+			    spte_is_open_to_device(old))
+				goto done;
+			spte = open | (old & keep);
+			if (check) {
+				__mmu_share_check_spte(spte, iter->gfn + nr,
+						       PG_LEVEL_4K);
+				continue;
+			}
+			was = old - page;
+			step = spte - old;
+		}
+
+		trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn + nr,
+					       PG_LEVEL_4K, old, spte);
+		if (++nr == max)
+			break;
+
+		pfn++;
+		if (!--left) {
+			run++;
+			pfn = pfns[run];
+			left = npfns[run];
+		}
+	}
+done:
+	if (!nr)
+		return false;
+
+	/* At the last one, or the one behind it. */
+	m->cursor.run = run;
+	m->cursor.first = iter->gfn + nr - (nr == max) - (npfns[run] - left);
+	m->share->pinned_pages += nr;
+	/* As in map_leaf(). */
+	m->stale = true;
+	move_on(m, iter, nr);
 	return true;
 }
 
@@ -242,7 +329,12 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	struct kvm *kvm = m->share->kvm;
 	enum mmu_share_identity identity;
 
-	identity = look_at_leaf(m, iter->gfn, iter->level);
+	/* What CPUs may use is what the host maps, see open_cpu_leaves(). */
+	if (is_shadow_present_pte(iter->old_spte) &&
+	    spte_to_pfn(iter->old_spte) == pfn)
+		identity = HOST_ABSENT;
+	else
+		identity = look_at_leaf(m, iter->gfn, iter->level);
 	if (identity == HOST_OTHER) {
 		if (m->strict)
 			return -EADDRNOTAVAIL;
@@ -302,7 +394,8 @@ static int map_walk(struct map_run *m)
 			continue;
 
 		if (leaf_fits(m, iter.gfn, iter.level)) {
-			if (map_new_leaves(m, &iter))
+			if (map_new_leaves(m, &iter) ||
+			    open_cpu_leaves(m, &iter))
 				continue;
 			ret = map_leaf(m, &iter);
 			if (ret)

@@ -10,21 +10,80 @@
 #include <linux/kvm_host.h>
 
 #include "mmu.h"
+#include "mmu/mmutrace.h"
 #include "mmu/tdp_iter.h"
 #include "mmu/tdp_mmu.h"
 #include "doors.h"
 #include "share.h"
 #include "trace.h"
 
-static void unmap_leaf(struct kvm_mmu_share *share, struct tdp_iter *iter)
+/*
+ * Shut leaves from @iter on in its table, of 4K all, of huge ones up to what is none
+ * or reaches beyond the range, and leave @iter at the last entry that was looked at.
+ * All that kvm_tdp_mmu_set_spte() would do for these is to trace, to check and to
+ * count.
+ *
+ * CPUs may set A, D and W of a common leaf meanwhile, which stay. Most leaves
+ * differ in their pages alone: what was done to the last one, @delta, is done to
+ * all that are like it.
+ */
+static void unmap_leaves(struct kvm_mmu_share *share, struct tdp_iter *iter,
+			 gfn_t end)
 {
-	u64 spte = SHADOW_NONPRESENT_VALUE;
+	u64 *sptes = rcu_dereference(iter->sptep), *sptep, *last;
+	u64 npages = KVM_PAGES_PER_HPAGE(iter->level), nr;
+	bool check = READ_ONCE(mmu_share_check_entries);
+	const u64 attrs = ~SPTE_BASE_ADDR_MASK;
+	int level = iter->level;
+	u64 old, spte, like, delta = 0;
+	int gone = 0, unlike = 0;
 
-	if (spte_is_open_to_cpus(iter->old_spte))
-		spte = spte_shut_to_device(iter->old_spte);
+	nr = min((end - iter->gfn) / npages, SPTE_ENT_PER_PAGE - spte_index(sptes));
+	/* None yet. */
+	like = ~READ_ONCE(sptes[0]);
+	for (sptep = sptes, last = sptes + nr; sptep != last; sptep++) {
+		old = READ_ONCE(*sptep);
+again:
+		if ((old ^ like) & attrs) {
+			if (!spte_is_open_to_device(old)) {
+				if (level > PG_LEVEL_4K)
+					break;
+				unlike++;
+				continue;
+			}
+			if (!spte_is_open_to_cpus(old)) {
+				spte = SHADOW_NONPRESENT_VALUE;
+				WRITE_ONCE(*sptep, spte);
+				gone++;
+				goto trace;
+			}
+			delta = old ^ spte_shut_to_device(old);
+			if (check)
+				__mmu_share_check_spte(old ^ delta, iter->gfn +
+						       (sptep - sptes) * npages,
+						       level);
+			else
+				like = old;
+		}
 
-	kvm_tdp_mmu_set_spte(share->kvm, iter, spte);
-	share->pinned_pages -= KVM_PAGES_PER_HPAGE(iter->level);
+		spte = old ^ delta;
+		if (!try_cmpxchg64(sptep, &old, spte))
+			goto again;
+trace:
+		trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn +
+					       (sptep - sptes) * npages,
+					       level, old, spte);
+	}
+
+	nr = sptep - sptes;
+	share->pinned_pages -= (nr - unlike) * npages;
+	if (gone)
+		kvm_update_page_stats(share->kvm, level, -gone);
+
+	iter->sptep += nr - 1;
+	iter->gfn += (nr - 1) * npages;
+	/* From where a walk that yields goes on. */
+	iter->next_last_level_gfn = iter->gfn;
 }
 
 /*
@@ -52,7 +111,7 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 			continue;
 
 		if (iter.gfn >= start && iter.gfn + npages <= end) {
-			unmap_leaf(share, &iter);
+			unmap_leaves(share, &iter, end);
 			continue;
 		}
 
