@@ -395,7 +395,7 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	 * it. Until tracking is switched on again, too much is said to be dirty.
 	 */
 	hwpt->dirty_lost |= hwpt->dirty_tracked;
-	iopt_table_remove_domain(iopt, old);
+	iopt_table_drop_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;
 	tdp->hwpt = hwpt;

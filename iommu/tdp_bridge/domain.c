@@ -11,9 +11,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/sizes.h>
-#include <trace/events/iommu.h>
 
-#include "../iommu-priv.h"
 #include "tdp_bridge_private.h"
 
 /* How often whoever shares by itself is told to make way for a claim. */
@@ -98,13 +96,28 @@ static int tdp_map_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 	return map_pages(tdp, iova, &pages, prot, mapped);
 }
 
+/* iommufd's batch. IOMMUs that cache what is not present are flushed once. */
+static int tdp_map_pfns(struct pt_iommu *iommu_table, dma_addr_t iova,
+			const struct iommu_pfn_runs *runs, unsigned int prot,
+			gfp_t gfp, size_t *mapped)
+{
+	const struct tdp_pages pages = {
+		.pfns = runs->pfns,
+		.npfns = runs->npfns,
+		.nr = runs->nr,
+	};
+
+	if (WARN_ON_ONCE(!gfpflags_allow_blocking(gfp)))
+		return -EINVAL;
+	return map_pages(to_tdp(iommu_table), iova, &pages, prot, mapped);
+}
+
 static size_t tdp_unmap_range(struct pt_iommu *iommu_table, dma_addr_t iova,
 			      dma_addr_t len,
 			      struct iommu_iotlb_gather *iotlb_gather)
 {
 	struct tdp_domain *tdp = to_tdp(iommu_table);
 	struct tdp_share *share = tdp->ref->share;
-
 	size_t leaf;
 
 	if (!len)
@@ -143,6 +156,7 @@ static void tdp_deinit(struct pt_iommu *iommu_table)
 
 static const struct pt_iommu_ops tdp_ops = {
 	.map_range = tdp_map_range,
+	.map_pfns = tdp_map_pfns,
 	.unmap_range = tdp_unmap_range,
 	.get_info = tdp_get_info,
 	.deinit = tdp_deinit,
@@ -185,51 +199,6 @@ bool tdp_bridge_is_bound(struct iommu_domain *domain)
 	return iommu_table && iommu_table->ops == &tdp_ops;
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_is_bound);
-
-/* As iommu_map() has it known, for iommu_unmap() to take back. */
-static void note_mapped(struct iommu_domain *domain, unsigned long iova,
-			const struct tdp_pages *pages, size_t mapped)
-{
-	for (unsigned int i = 0; mapped; i++) {
-		size_t run = min(mapped, PFN_PHYS(pages->npfns[i]));
-
-		trace_map(iova, PFN_PHYS(pages->pfns[i]), run);
-		iommu_debug_map(domain, PFN_PHYS(pages->pfns[i]), run);
-		iova += run;
-		mapped -= run;
-	}
-}
-
-/**
- * tdp_bridge_map() - iommu_map() for pages that do not follow one another
- * @domain: a bound domain
- * @iova: first I/O virtual address, a GPA, page aligned
- * @pages: what to map from there on
- * @prot: IOMMU_READ and friends
- *
- * Memory of 4K pages has a run for each page. What populating costs for each
- * call, and IOMMUs that cache what is not present, then cost for many.
- *
- * Context: may sleep.
- * Return: 0, or the errno of tdp_provider_ops.map or of the driver's
- * iotlb_sync_map, and then nothing is mapped.
- */
-int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
-		   const struct tdp_pages *pages, int prot)
-{
-	size_t mapped = 0;
-	int ret;
-
-	ret = map_pages(to_tdp(iommupt_from_domain(domain)), iova, pages, prot,
-			&mapped);
-	note_mapped(domain, iova, pages, mapped);
-	if (!ret)
-		ret = iommu_sync_map(domain, iova, mapped);
-	if (ret && mapped)
-		iommu_unmap(domain, iova, mapped);
-	return ret;
-}
-EXPORT_SYMBOL_GPL(tdp_bridge_map);
 
 static const struct tdp_sink_ops tdp_sink_ops = {
 	.flush_tables = tdp_flush_tables,
@@ -377,24 +346,25 @@ int tdp_bridge_refuse_iommu(struct device *dev)
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
 
 /**
- * tdp_bridge_iova_to_phys_length() - The domain op for shared domains
+ * tdp_bridge_read_pfns() - The domain op for shared domains
  * @domain: a bound domain
- * @iova: I/O virtual address, a GPA
- * @length: bytes from there to the end of the leaf; unchanged if there is none
+ * @iova: I/O virtual address, a GPA, page aligned
+ * @size: bytes from there on, whole pages
+ * @runs: where the pages are added
  *
  * generic_pt's walkers have another notion of present than the hypervisor.
  *
  * Context: any.
- * Return: the physical address, 0 where nothing is mapped.
+ * Return: for how many bytes pages were added.
  */
-phys_addr_t tdp_bridge_iova_to_phys_length(struct iommu_domain *domain,
-					   dma_addr_t iova, size_t *length)
+size_t tdp_bridge_read_pfns(struct iommu_domain *domain, dma_addr_t iova,
+			    size_t size, struct iommu_pfn_runs *runs)
 {
 	struct tdp_share_ref *ref = to_tdp(iommupt_from_domain(domain))->ref;
 
-	return ref->share->ops->iova_to_phys(ref->share, iova, length);
+	return ref->share->ops->read_pfns(ref->share, iova, size, runs);
 }
-EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys_length);
+EXPORT_SYMBOL_GPL(tdp_bridge_read_pfns);
 
 /**
  * tdp_bridge_iova_to_phys() - The domain op for shared domains
@@ -407,8 +377,16 @@ EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys_length);
 phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova)
 {
-	size_t length;
+	unsigned long pfn;
+	u32 npfns;
+	struct iommu_pfn_runs runs = {
+		.pfns = &pfn,
+		.npfns = &npfns,
+		.max = 1,
+	};
 
-	return tdp_bridge_iova_to_phys_length(domain, iova, &length);
+	if (!tdp_bridge_read_pfns(domain, iova & PAGE_MASK, PAGE_SIZE, &runs))
+		return 0;
+	return PFN_PHYS(pfn) + offset_in_page(iova);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_iova_to_phys);

@@ -307,7 +307,7 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.table = mmu_share_table,
 	.map = mmu_share_map,
 	.unmap = mmu_share_unmap,
-	.iova_to_phys = mmu_share_iova_to_phys,
+	.read_pfns = mmu_share_read_pfns,
 };
 
 /**

@@ -188,8 +188,8 @@ void mmu_share_open_slot(struct kvm_mmu_share *share,
 
 /* unmap.c */
 size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
-phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
-				   size_t *len);
+size_t mmu_share_read_pfns(struct tdp_share *handle, u64 gpa, u64 len,
+			   struct iommu_pfn_runs *runs);
 
 /* recover.c */
 void mmu_share_free_empty_tables(struct kvm *kvm,

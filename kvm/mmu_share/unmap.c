@@ -173,47 +173,90 @@ size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 	return KVM_HPAGE_SIZE(level);
 }
 
-/**
- * mmu_share_iova_to_phys() - tdp_provider_ops.iova_to_phys, see there
- * @handle: the share
- * @gpa: guest physical address, bytes
- * @len: bytes from there to the end of its leaf, if there is one
- *
- * Leaves that only vCPUs have are none of the IOAS's business.
+/*
+ * Add what is mapped from *@gfn on, to the end of the leaf or of the table of 4K
+ * leaves. Returns false where nothing is, or where there is no room.
  *
  * A frozen SPTE is in a table that a huge page has replaced: the way to it has
  * changed already, so start again at the root.
- *
- * Context: any.
  */
-phys_addr_t mmu_share_iova_to_phys(struct tdp_share *handle, u64 gpa,
-				   size_t *len)
+static bool read_table(struct kvm_mmu_share *share, gfn_t *gfn, gfn_t end,
+		       struct iommu_pfn_runs *to)
 {
-	struct kvm_mmu_share *share = to_mmu_share(handle);
+	/* In registers. */
+	const struct mmu_share_doors doors = mmu_share_doors;
+	struct iommu_pfn_runs runs = *to;
+	unsigned long next = iommu_next_pfn(to);
 	struct kvm_mmu_page *sp;
-	u64 spte, offset;
-	int level;
+	u64 *sptep, *last, spte, nr;
+	bool more = true;
+	int level, index;
 
 	guard(rcu)();
 again:
-	/* By hand: iommufd asks for each leaf that it unpins. */
+	/* By hand: iommufd reads back all that it unpins. */
 	for (sp = share->root; ; sp = spte_to_child_sp(spte)) {
 		level = sp->role.level;
-		spte = READ_ONCE(sp->spt[SPTE_INDEX(gpa, level)]);
+		index = SPTE_INDEX(gfn_to_gpa(*gfn), level);
+		spte = READ_ONCE(sp->spt[index]);
 
 		if (is_frozen_spte(spte)) {
 			cpu_relax();
 			goto again;
 		}
 		if (!is_shadow_present_pte(spte))
-			return 0;
+			return false;
 		if (is_last_spte(spte, level))
 			break;
 	}
 
-	if (!spte_is_open_to_device(spte))
-		return 0;
-	offset = gpa & (KVM_HPAGE_SIZE(level) - 1);
-	*len = KVM_HPAGE_SIZE(level) - offset;
-	return PFN_PHYS(spte_to_pfn(spte)) + offset;
+	/* Where there is no room, the last run may still grow. */
+	if (level > PG_LEVEL_4K || runs.nr == runs.max) {
+		u64 offset = *gfn & (KVM_PAGES_PER_HPAGE(level) - 1);
+
+		nr = min(end - *gfn, KVM_PAGES_PER_HPAGE(level) - offset);
+		if (!spte_is_open_to_device(spte) ||
+		    !iommu_add_pfns(to, spte_to_pfn(spte) + offset, nr))
+			return false;
+		*gfn += nr;
+		return true;
+	}
+
+	nr = min3(end - *gfn, (u64)SPTE_ENT_PER_PAGE - index,
+		  (u64)runs.max - runs.nr);
+	sptep = &sp->spt[index];
+	for (last = sptep + nr; sptep != last; sptep++) {
+		spte = READ_ONCE(*sptep);
+		if (!__spte_is_open_to_device(&doors, spte)) {
+			more = is_frozen_spte(spte);
+			break;
+		}
+		iommu_add_page(&runs, spte_to_pfn(spte), &next);
+	}
+	*gfn += nr - (last - sptep);
+	*to = runs;
+	return more;
+}
+
+/**
+ * mmu_share_read_pfns() - tdp_provider_ops.read_pfns, see there
+ * @handle: the share
+ * @gpa: guest physical address, bytes
+ * @len: length in bytes
+ * @runs: where the pages are added
+ *
+ * Leaves that only vCPUs have are none of the IOAS's business.
+ *
+ * Context: any.
+ * Return: for how many bytes pages were added
+ */
+size_t mmu_share_read_pfns(struct tdp_share *handle, u64 gpa, u64 len,
+			   struct iommu_pfn_runs *runs)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len);
+
+	while (gfn < end && read_table(share, &gfn, end, runs))
+		;
+	return gfn_to_gpa(gfn) - gpa;
 }

@@ -153,9 +153,9 @@ struct tdp_sink_ops {
  *	caller has the IOTLB and device TLBs flushed, of whole leaves of the size
  *	that is returned, bytes: the largest that devices have found so far. Never
  *	fails. May sleep.
- * @iova_to_phys: Physical address behind a @gpa that is open to the device, 0
- *	when it is not. Else *@len: bytes from there to the end of the leaf. Any context,
- *	no locks.
+ * @read_pfns: Add to @runs the pages of [@gpa, @gpa + @len), page aligned, up to
+ *	the first that is not open to the device or that has no room. Returns for how
+ *	many bytes. Any context, no locks.
  */
 struct tdp_provider_ops {
 	struct module *owner;
@@ -171,8 +171,8 @@ struct tdp_provider_ops {
 		   const struct tdp_pages *pages, unsigned int prot,
 		   bool strict, size_t *mapped);
 	size_t (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
-	phys_addr_t (*iova_to_phys)(struct tdp_share *share, u64 gpa,
-				    size_t *len);
+	size_t (*read_pfns)(struct tdp_share *share, u64 gpa, u64 len,
+			    struct iommu_pfn_runs *runs);
 };
 
 /**
@@ -219,8 +219,6 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		    bool asked);
 void tdp_bridge_set_filled(struct iommu_domain *domain);
 bool tdp_bridge_is_bound(struct iommu_domain *domain);
-int tdp_bridge_map(struct iommu_domain *domain, unsigned long iova,
-		   const struct tdp_pages *pages, int prot);
 
 int tdp_bridge_refuse_flags(u32 flags);
 int tdp_bridge_refuse_iommu(struct device *dev);
@@ -230,8 +228,8 @@ void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
 			   unsigned long pgsizes);
 phys_addr_t tdp_bridge_iova_to_phys(struct iommu_domain *domain,
 				    dma_addr_t iova);
-phys_addr_t tdp_bridge_iova_to_phys_length(struct iommu_domain *domain,
-					   dma_addr_t iova, size_t *length);
+size_t tdp_bridge_read_pfns(struct iommu_domain *domain, dma_addr_t iova,
+			    size_t size, struct iommu_pfn_runs *runs);
 #else
 static inline struct tdp_share_ref *tdp_bridge_get(int vm_fd)
 {
@@ -255,13 +253,6 @@ static inline int tdp_bridge_bind(struct iommu_domain *domain,
 static inline bool tdp_bridge_is_bound(struct iommu_domain *domain)
 {
 	return false;
-}
-
-static inline int tdp_bridge_map(struct iommu_domain *domain,
-				 unsigned long iova,
-				 const struct tdp_pages *pages, int prot)
-{
-	return -EOPNOTSUPP;
 }
 
 static inline int tdp_bridge_refuse_flags(u32 flags)
