@@ -316,8 +316,6 @@ done:
 	m->cursor.run = run;
 	m->cursor.first = iter->gfn + nr - (nr == max) - (npfns[run] - left);
 	m->share->pinned_pages += nr;
-	/* As in map_leaf(). */
-	m->stale = true;
 	move_on(m, iter, nr);
 	return true;
 }
