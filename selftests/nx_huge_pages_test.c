@@ -2,7 +2,8 @@
 /*
  * The NX huge page mitigation is switched while a VM shares, and a VM shares while
  * it is on. What the guest executes is in 4K pages then, all else stays in huge
- * ones that are not executable. The device notices nothing.
+ * ones that are not executable. KVM puts none of a shared table together again when
+ * it is not executed any more. The device notices nothing.
  */
 #include "dma_check.h"
 #include "mmu_share.h"
@@ -10,7 +11,8 @@
 #include "sysfile.h"
 #include "tap.h"
 
-#define PARAMETER	"/sys/module/kvm/parameters/nx_huge_pages"
+#define PARAMETERS	"/sys/module/kvm/parameters/"
+#define PARAMETER	PARAMETERS "nx_huge_pages"
 #define EXEC_SLOT	(TEST_SLOT + 1)
 #define EXEC_GPA	(GPA_HIGH + SIZE_1G)
 #define EXEC_PAGES	3		/* huge ones */
@@ -29,6 +31,15 @@ static void set_nx_huge_pages(const char *value)
 {
 	TEST_ASSERT(sysfile_write(PARAMETER, value), "%s to %s", value,
 		    PARAMETER);
+}
+
+/* KVM looks every so many milliseconds for tables that it can do without: a part. */
+static void recover_every(const char *ms, const char *ratio)
+{
+	TEST_ASSERT(sysfile_write(PARAMETERS "nx_huge_pages_recovery_ratio",
+				  ratio) &&
+		    sysfile_write(PARAMETERS "nx_huge_pages_recovery_period_ms",
+				  ms), "recovery of huge pages");
 }
 
 /* The guest's: what it calls. */
@@ -142,6 +153,14 @@ static void shared_while_on(void)
 	execute(&n, 1);
 	execute(&n, 0);
 	expect_huge(&n, DATA_PAGES + EXEC_PAGES - 2);
+
+	/* None is taken away behind the device's back. */
+	recover_every("10", "1");
+	usleep(200000);
+	recover_every("0", "60");	/* the defaults */
+	expect_huge(&n, DATA_PAGES + EXEC_PAGES - 2);
+	dma_check_copies(&n.s, &n.code, SIZE_2M - SIZE_4K, SIZE_4K);
+
 	set_nx_huge_pages("off");
 	execute(&n, 2);
 	stop_dma(&n);
