@@ -2,15 +2,24 @@
 /*
  * Everything that changes the table goes on at once, for a few seconds: maps
  * and unmaps, splits and merges, faults of the vCPUs, notifiers of the host.
- * What is mapped all the while must serve device and vCPUs without a gap.
+ * What is mapped all the while must serve device and vCPUs without a gap. And a
+ * map that comes while the host takes memory away gives vCPUs nothing of it.
  */
+#include <sys/mman.h>
+
 #include "amd_iommu.h"
+#include "background.h"
+#include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"
+#include "touch.h"
 
 #define SECONDS		4
 #define RANGE		SIZE_2M
 #define DISCARD_LEN	(8 * SIZE_4K)
+#define TAKEN_SIZE	(128 * SIZE_2M)	/* so that to take it takes a while */
+#define TAKEN_TRIES	200
+#define TAKEN_HITS	3
 
 /* One memslot, four parts of one huge page each, each with a job of its own. */
 enum part {
@@ -245,9 +254,65 @@ static void attach_and_prefault(void)
 	share_vm_destroy(&s);
 }
 
+static void forbid(void *arg)
+{
+	struct guest_mem *mem = arg;
+
+	TEST_ASSERT(!mprotect(mem->hva, mem->size, PROT_NONE), "mprotect");
+}
+
+/*
+ * KVM has been told that the memory goes, and the process's entries for the last of
+ * it are still as they were when that is mapped for the device. Nobody tells KVM once
+ * more. Such a map shows as one of which nothing had to be shut to the CPUs.
+ */
+static void mapped_while_taken(void)
+{
+	struct mmu_share_info before, after;
+	struct background taking = { 0 };
+	unsigned int i, hits = 0;
+	struct guest_mem mem;
+	struct share_vm s;
+	__u64 gpa, value;
+	void *hva;
+	int r;
+
+	share_vm_create(&s, HWPT_SHARED);
+	touch_init(s.vcpus[1]);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, TAKEN_SIZE);
+	gpa = mem.gpa + mem.size - SIZE_4K;
+	hva = mem.hva + mem.size - SIZE_4K;
+
+	for (i = 0; i < TAKEN_TRIES && hits < TAKEN_HITS; i++) {
+		mmu_share_read(s.vm, &before);
+		background_start(&taking, forbid, &mem);
+		usleep(i % 10 * 100);
+		r = __iommufd_map(s.iommufd, s.ioas, IOAS_MAP_RW, gpa, hva,
+				  SIZE_4K);
+		background_join(&taking);
+		if (!r) {
+			mmu_share_read(s.vm, &after);
+			hits += after.shut_to_cpus == before.shut_to_cpus;
+			TEST_ASSERT_EQ(touch_read(s.vcpus[1], gpa, &value),
+				       -EFAULT);
+			iommufd_unmap(s.iommufd, s.ioas, gpa, SIZE_4K);
+		}
+		/* Control: it is the process that may not. */
+		TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_READ | PROT_WRITE),
+			    "mprotect");
+		TEST_ASSERT_EQ(touch_read(s.vcpus[1], gpa, &value), 0);
+	}
+	ksft_print_msg("%u of %u maps came amid it\n", hits, i);
+	if (!hits)
+		tap_skip_case("no map came amid it");
+	share_vm_destroy(&s);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
+		{ "mapped while the host takes it: vCPUs have none of it",
+		  mapped_while_taken },
 		{ "4K pages: all that changes the table, at once",
 		  all_at_once_4k },
 		{ "2M pages: all that changes the table, at once",
