@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the IOMMU is told to drop: exactly what the IOAS unmaps, or opens where
- * vCPUs had it for themselves; tables that go; and nothing for what the host or
- * vCPUs do. Once, and before it is freed. The emulated IOMMU drops the whole
+ * What the IOMMU is told to drop: exactly what the IOAS unmaps, or maps, where
+ * vCPUs may have had it for themselves; tables that go; and nothing for what the
+ * host or vCPUs do. Once, and before it is freed. The emulated IOMMU drops the whole
  * domain at any flush, so that what is judged here is the call of the driver.
  */
 #include <sys/mman.h>
@@ -287,7 +287,7 @@ static void unmap_scattered(void)
 	teardown(&s);
 }
 
-/* By vCPUs, and by KVM_PRE_FAULT_MEMORY: the device does not find them. */
+/* Into an empty table, by vCPUs and by KVM_PRE_FAULT_MEMORY. */
 static void nothing_for_new_leaves(void)
 {
 	struct kvm_pre_fault_memory range = {
@@ -308,7 +308,8 @@ static void nothing_for_new_leaves(void)
 
 	expect_no_flush(&mem, "new leaves");
 
-	/* Control: what was installed is flushed when it goes. */
+	/* Control: what the IOAS has is flushed when it goes. */
+	map_part(&s, &mem, 0, SIZE_2M);
 	watch_start();
 	unmap_part(&s, &mem, 0, SIZE_2M);
 	expect_flush(&mem, mem.gpa, SIZE_2M);
@@ -330,6 +331,9 @@ static void opened_leaves(void)
 	map_part(&s, &mem, 4 * SIZE_4K, 3 * SIZE_4K);
 	expect_flush(&mem, mem.gpa + 4 * SIZE_4K, 3 * SIZE_4K);
 
+	/* Nor does anybody know whether a vCPU has been there before. */
+	guest_fill(s.vcpus[0], mem.gpa + SIZE_2M, SIZE_2M, SIZE_4K, SEED);
+	discard(&mem, SIZE_2M, SIZE_2M);
 	watch_start();
 	map_part(&s, &mem, SIZE_2M, SIZE_2M);
 	expect_flush(&mem, mem.gpa + SIZE_2M, SIZE_2M);
@@ -690,11 +694,25 @@ static __u64 pfn_of_merged_table(size_t n, __u64 gpa)
 	return 0;
 }
 
+/* When the first entry of the table was frozen, which a device must not meet. */
+static long index_of_frozen(size_t n, __u64 gpa)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (trace_is(&events[i], SPTE_CHANGED) &&
+		    trace_field(&events[i], "gfn") / 512 == gpa / SIZE_2M &&
+		    trace_field(&events[i], "level") == PG_LEVEL_4K)
+			return i;
+	TEST_FAIL("no entry was frozen at %#llx", gpa);
+	return -1;
+}
+
 static void flush_before_table_is_freed(void)
 {
 	struct guest_mem mem;
 	struct share_vm s;
-	long flushed, freed;
+	long flushed, freed, frozen;
 	__u64 pfn;
 	size_t n;
 
@@ -711,8 +729,10 @@ static void flush_before_table_is_freed(void)
 	pfn = pfn_of_merged_table(n, mem.gpa);
 	freed = wait_for_free(pfn, &n);
 	flushed = index_of_tables(n);
-	TEST_ASSERT(flushed >= 0 && flushed < freed,
-		    "flush is event %ld, free is event %ld", flushed, freed);
+	frozen = index_of_frozen(n, mem.gpa);
+	TEST_ASSERT(flushed >= 0 && flushed < frozen && frozen < freed,
+		    "flush is event %ld, freezing %ld, free %ld", flushed,
+		    frozen, freed);
 	teardown(&s);
 }
 
@@ -727,7 +747,8 @@ int main(void)
 		  unmap_scattered },
 		{ "new leaves of vCPUs are not flushed",
 		  nothing_for_new_leaves },
-		{ "what a map opens to the device is flushed", opened_leaves },
+		{ "leaves of vCPUs that a map opens are flushed",
+		  opened_leaves },
 		{ "4K pages: what the host does is not flushed",
 		  host_events_4k },
 		{ "2M pages: what the host does is not flushed",
@@ -748,7 +769,7 @@ int main(void)
 		  flush_before_unpin },
 		{ "a page is flushed before the host frees it",
 		  flush_before_free },
-		{ "a table is flushed before it is freed",
+		{ "a table is flushed before it is frozen and freed",
 		  flush_before_table_is_freed },
 	};
 
