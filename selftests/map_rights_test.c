@@ -203,6 +203,30 @@ static void read_only_memory(const void *arg)
 	share_vm_destroy(&b.s);
 }
 
+/*
+ * Pages that are clean, and that the host may drop as long as they are: what a vCPU
+ * writes there through a map for reading must not be lost. Control: what it does not
+ * write is dropped.
+ */
+static void clean_memory(const void *arg)
+{
+	const struct how *how = arg;
+	struct bench b;
+
+	setup(&b, how);
+	guest_mem_fill(&b.mem, 0, b.mem.size, SEED);
+	TEST_ASSERT(!madvise(b.mem.hva, b.mem.size, MADV_FREE), "MADV_FREE");
+	map(&b, IOMMU_IOAS_MAP_READABLE);
+	guest_fill(b.s.vcpus[0], b.mem.gpa, SIZE_2M, SIZE_4K, ~SEED);
+	share_vm_unmap(&b.s, &b.mem);
+
+	TEST_ASSERT(!madvise(b.mem.hva, b.mem.size, MADV_PAGEOUT), "MADV_PAGEOUT");
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(b.mem.hva + AT)),
+		       pattern_word(b.mem.gpa + AT, ~SEED));
+	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(b.mem.hva + SIZE_2M + AT)), 0);
+	share_vm_destroy(&b.s);
+}
+
 static const struct how shared_4k = { HWPT_SHARED, BACKING_4K };
 static const struct how shared_2m = { HWPT_SHARED, BACKING_2M };
 static const struct how each_4k = { HWPT_ORDINARY, BACKING_4K };
@@ -226,6 +250,10 @@ int main(void)
 		  .run_with = read_only_memory, .arg = &each_4k },
 		{ "one table: memory for reading alone",
 		  .run_with = read_only_memory, .arg = &shared_4k },
+		{ "a table each: memory that nobody has written",
+		  .run_with = clean_memory, .arg = &each_4k },
+		{ "one table: memory that nobody has written",
+		  .run_with = clean_memory, .arg = &shared_4k },
 	};
 
 	share_vm_require(true);
