@@ -258,6 +258,35 @@ static void mapped_before_it_comes(const void *arg)
 	share_vm_destroy(&b.s);
 }
 
+/* It comes back, and the process still forbids itself the access. */
+static void made_again_over_forbidden_memory(const void *arg)
+{
+	const struct how *how = arg;
+	struct mmu_share_info info;
+	struct bench b;
+	__u64 value;
+
+	create(&b, how);
+	touch_init(b.s.vcpus[1]);
+	share_vm_map(&b.s, &b.mem);
+	guest_mem_fill(&b.mem, 0, b.mem.size, SEED);
+	TEST_ASSERT(!mprotect(b.mem.hva, b.mem.size, PROT_NONE), "mprotect");
+	delete_memslot(&b, b.mem.gpa);
+	set_memslot(&b, b.mem.gpa, b.mem.size, b.mem.hva);
+	mmu_share_read(b.s.vm, &info);
+	TEST_ASSERT_EQ(info.common_bytes, 0);
+	TEST_ASSERT_EQ(touch_read(b.s.vcpus[1], b.mem.gpa, &value), -EFAULT);
+
+	/* Control: the vCPU has it when the process may have it. */
+	TEST_ASSERT(!mprotect(b.mem.hva, b.mem.size, PROT_READ | PROT_WRITE),
+		    "mprotect");
+	TEST_ASSERT_EQ(touch_read(b.s.vcpus[1], b.mem.gpa, &value), 0);
+	TEST_ASSERT_EQ(value, pattern_word(b.mem.gpa, SEED));
+	dma_check_copies(&b.s, &b.mem, TEST_SIZE - SIZE_4K, QUIET_AT);
+	expect_pinned(&b, how);
+	share_vm_destroy(&b.s);
+}
+
 static const struct how shared_4k = { HWPT_SHARED, BACKING_4K };
 static const struct how shared_2m = { HWPT_SHARED, BACKING_2M };
 static const struct how each_4k = { HWPT_ORDINARY, BACKING_4K };
@@ -283,6 +312,12 @@ int main(void)
 		  .run_with = made_again_over_other_memory, .arg = &shared_4k },
 		{ "2M leaves: made again over other memory",
 		  .run_with = made_again_over_other_memory, .arg = &shared_2m },
+		{ "a table each: made again over forbidden memory",
+		  .run_with = made_again_over_forbidden_memory, .arg = &each_4k },
+		{ "4K leaves: made again over forbidden memory",
+		  .run_with = made_again_over_forbidden_memory, .arg = &shared_4k },
+		{ "2M leaves: made again over forbidden memory",
+		  .run_with = made_again_over_forbidden_memory, .arg = &shared_2m },
 		{ "a table each: it comes after the map",
 		  .run_with = mapped_before_it_comes, .arg = &each_4k },
 		{ "4K leaves: it comes after the map",
