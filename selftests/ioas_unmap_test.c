@@ -94,15 +94,19 @@ static void unmap_what_no_vcpu_had(void)
 	struct mmu_share_info info;
 	struct guest_mem mem;
 	struct share_vm s;
-	__u64 faults;
+	__u64 faults, flushes;
 
 	share_vm_create(&s, HWPT_SHARED);
 	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, TEST_SIZE);
 	share_vm_warm_up(&s);
 	expect_dma_works(&s, &mem);
+	flushes = vm_get_stat(s.vm, remote_tlb_flush_requests);
 	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_NONE), "mprotect");
 	mmu_share_read(s.vm, &info);
 	TEST_ASSERT_EQ(info.device_only_bytes, mem.size);
+	/* An emulated CPU forgets all by itself when it leaves the guest. */
+	TEST_ASSERT(vm_get_stat(s.vm, remote_tlb_flush_requests) > flushes,
+		    "the CPUs' TLBs were not flushed");
 	TEST_ASSERT(!mprotect(mem.hva, mem.size, PROT_READ | PROT_WRITE),
 		    "mprotect");
 	mmu_share_read(s.vm, &info);
