@@ -566,6 +566,20 @@ static void pre_faulted(void)
 	dma_check_copies(&s, &other, 0, SIZE_4K);
 	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
 	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+
+	/* What the host has taken from vCPUs alone they get back. */
+	mmu_share_read(s.vm, &before);
+	TEST_ASSERT(!mprotect(other.hva, other.size, PROT_NONE) &&
+		    !mprotect(other.hva, other.size, PROT_READ | PROT_WRITE),
+		    "mprotect");
+	mmu_share_read(s.vm, &after);
+	TEST_ASSERT_EQ(after.device_only_bytes,
+		       before.device_only_bytes + other.size);
+	TEST_ASSERT_EQ(pre_fault(&s, other.gpa, other.size), 0);
+	mmu_share_read(s.vm, &after);
+	TEST_ASSERT_EQ(after.device_only_bytes, before.device_only_bytes);
+	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
+	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
 	steady_dma_stop_amid_events(&dma);
 	share_vm_destroy(&s);
 }
