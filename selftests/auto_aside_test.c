@@ -16,7 +16,7 @@
 #include "tap.h"
 
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
-#define ABOVE		(1ULL << 48)
+#define ABOVE		BIT_ULL(48)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
 #define CONVERSIONS	100
