@@ -8,6 +8,7 @@
 #include "stress.h"
 #include "tap.h"
 
+#define CONFLICT_SECONDS	60
 #define AUDIT_STEPS	128
 #define FAR_AWAY	4	/* one range in so many is not near another */
 #define ELSEWHERE	5	/* one in so many is not where the memslot is */
@@ -175,7 +176,9 @@ void stress_run(struct stress *s, unsigned int seconds)
 	TEST_ASSERT(stress_nr_ops <= ARRAY_SIZE(done), "too many operations");
 	ksft_print_msg("seed %#llx\n", s->seed);
 	history_start(s->seed);
-	while (now() < end || !each_was_done(s, done)) {
+	/* On a slow machine a conflict may take more steps than there is time for. */
+	while (now() < end || !each_was_done(s, done) ||
+	       (!s->conflicts && now() < end + CONFLICT_SECONDS)) {
 		op = pick_op(s, done);
 		if (!applies(s, op) || !stress_ops[op].run(s))
 			continue;
