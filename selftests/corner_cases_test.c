@@ -18,20 +18,6 @@
 #define ODD		(SIZE_2M / 4)	/* the page that is another one */
 #define SEED		0xc04e4
 
-static void set_dirty_log(struct share_vm *s, struct guest_mem *mem, bool on)
-{
-	vm_mem_region_set_flags(s->vm, mem->slot,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-}
-
-static __u64 huge_leaves(struct share_vm *s)
-{
-	struct mmu_share_info info;
-
-	mmu_share_read(s->vm, &info);
-	return info.leaf_2m;
-}
-
 /* The page at @offset is given back, and comes anew from somewhere else. */
 static void replace_page(struct guest_mem *mem, size_t offset)
 {
@@ -138,12 +124,12 @@ static void not_merged_over_other_page(void)
 		      2 * SIZE_2M);
 	replace_page(&mem, ODD);
 	share_vm_map(&s, &mem);
-	TEST_ASSERT_EQ(huge_leaves(&s), 1);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 
-	set_dirty_log(&s, &mem, true);
-	TEST_ASSERT_EQ(huge_leaves(&s), 0);
-	set_dirty_log(&s, &mem, false);
-	TEST_ASSERT_EQ(huge_leaves(&s), 1);
+	share_vm_log_dirty(&s, mem.slot, true);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 0);
+	share_vm_log_dirty(&s, mem.slot, false);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 
 	expect_copied(&s, &mem, 2 * SIZE_2M - SIZE_4K, ODD);
 	TEST_ASSERT_EQ(guest_mem_diff(&mem, ODD, SIZE_4K, ODD, SEED), 0);
@@ -167,18 +153,18 @@ static void half_a_huge_page(bool log)
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 
 	/* Control: the second huge page, not mapped, is one leaf. */
-	TEST_ASSERT_EQ(huge_leaves(&s), 1);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 	expect_copied(&s, &mem, SIZE_4K, 0);
 
 	if (log) {
-		set_dirty_log(&s, &mem, true);
+		share_vm_log_dirty(&s, mem.slot, true);
 		guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-		TEST_ASSERT_EQ(huge_leaves(&s), 0);
+		TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 0);
 		/* And comes back as one. */
-		set_dirty_log(&s, &mem, false);
-		TEST_ASSERT_EQ(huge_leaves(&s), 1);
+		share_vm_log_dirty(&s, mem.slot, false);
+		TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 		guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-		TEST_ASSERT_EQ(huge_leaves(&s), 1);
+		TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 		expect_copied(&s, &mem, SIZE_4K, 0);
 	}
 	dma_check_write_stopped(&s, mem.gpa + HALF);
@@ -212,7 +198,7 @@ static void mapped_while_logging(void)
 
 	share_vm_create(&s, HWPT_SHARED);
 	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, SIZE_2M);
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	share_vm_map(&s, &mem);
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
@@ -238,7 +224,7 @@ static void leaf_among_new_ones(void)
 
 	share_vm_create(&s, HWPT_SHARED);
 	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K, GPA_HIGH, SIZE_2M);
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	share_vm_warm_up(&s);
 	guest_fill(s.vcpus[0], mem.gpa + ODD, SIZE_4K, SIZE_4K, SEED);
 	share_vm_map(&s, &mem);
@@ -289,11 +275,11 @@ static void driver_drops_tables(void)
 	trace_enable("tdp/range");
 	trace_enable("tdp/all");
 
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	trace_record();
-	set_dirty_log(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, false);
 	nr = trace_stop(calls, MAX_CALLS);
-	TEST_ASSERT_EQ(huge_leaves(&s), 1);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 1);
 	TEST_ASSERT(calls_of(calls, nr, "all"), "a merge, as if of leaves");
 
 	/* Control: where only leaves go. */

@@ -200,18 +200,9 @@ static void discard(struct guest_mem *mem, __u64 offset, size_t len)
 	TEST_ASSERT(!madvise(mem->hva + offset, len, MADV_DONTNEED), "madvise");
 }
 
-static void set_dirty_log(struct share_vm *s, struct guest_mem *mem, bool on)
-{
-	vm_mem_region_set_flags(s->vm, mem->slot,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-}
-
 static void expect_leaves_2m(struct share_vm *s, __u64 huge)
 {
-	struct mmu_share_info info;
-
-	mmu_share_read(s->vm, &info);
-	TEST_ASSERT_EQ(info.leaf_2m, huge);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(s), huge);
 }
 
 static void unmap_4k(void)
@@ -259,8 +250,8 @@ static void unmap_part_of_2m(void)
 	setup_mem(&s, &mem, BACKING_2M, SIZE_2M);
 	map_part(&s, &mem, 0, quarter);
 	map_part(&s, &mem, quarter, SIZE_2M - quarter);
-	set_dirty_log(&s, &mem, true);
-	set_dirty_log(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, true);
+	share_vm_log_dirty(&s, mem.slot, false);
 	expect_leaves_2m(&s, 1);
 
 	watch_start();
@@ -430,7 +421,7 @@ static void split_and_merge(void)
 
 	/* An entry of either size leads to the same page. */
 	watch_start();
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	expect_leaves_2m(&s, 0);
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
@@ -439,7 +430,7 @@ static void split_and_merge(void)
 
 	/* Here tables go, which the IOMMU may have cached. */
 	watch_start();
-	set_dirty_log(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, false);
 	expect_leaves_2m(&s, 2);
 	expect_tables_flushed(&mem, "a merge");
 	teardown(&s);
@@ -449,8 +440,8 @@ static void split_and_merge(void)
 static void expect_no_merge(struct share_vm *s, struct guest_mem *mem)
 {
 	watch_start();
-	set_dirty_log(s, mem, true);
-	set_dirty_log(s, mem, false);
+	share_vm_log_dirty(s, mem->slot, true);
+	share_vm_log_dirty(s, mem->slot, false);
 	expect_leaves_2m(s, 0);
 	expect_no_flush(mem, "no merge");
 }
@@ -720,11 +711,11 @@ static void flush_before_table_is_freed(void)
 	trace_enable("kmem/" PAGE_FREE);
 	trace_enable("kvmmmu/" SPTE_CHANGED);
 	map_part(&s, &mem, 0, SIZE_2M);
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	expect_leaves_2m(&s, 0);
 
 	trace_record();
-	set_dirty_log(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, false);
 	n = trace_peek(events, MAX_EVENTS);
 	pfn = pfn_of_merged_table(n, mem.gpa);
 	freed = wait_for_free(pfn, &n);

@@ -42,19 +42,13 @@ static __u64 huge_leaves(struct share_vm *s)
 	return vm_get_stat(s->vm, pages_2m);
 }
 
-static void set_log(struct share_vm *s, bool on)
-{
-	vm_mem_region_set_flags(s->vm, BIG_SLOT,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-}
-
 /* On, with a write to each page, and off. */
 static void log_for_a_while(struct share_vm *s, struct guest_mem *big)
 {
-	set_log(s, true);
+	share_vm_log_dirty(s, BIG_SLOT, true);
 	touch(s, big);
 	TEST_ASSERT_EQ(huge_leaves(s), 0);
-	set_log(s, false);
+	share_vm_log_dirty(s, BIG_SLOT, false);
 }
 
 /* Control: what it is to be like. vCPUs' faults bring them back. */
@@ -89,10 +83,10 @@ static void mapped(void)
 	share_vm_warm_up(&s);
 	steady_dma_start(&dma, &s, big.gpa, big.hva, SIZE_2M);
 	for (i = 0; i < 5; i++) {
-		set_log(&s, true);
+		share_vm_log_dirty(&s, BIG_SLOT, true);
 		guest_fill(s.vcpus[0], big.gpa + SIZE_2M, SIZE_2M, SIZE_4K, i);
 		TEST_ASSERT(huge_leaves(&s) < HUGE_PAGES, "nothing was split");
-		set_log(&s, false);
+		share_vm_log_dirty(&s, BIG_SLOT, false);
 		mmu_share_read(s.vm, &info);
 		TEST_ASSERT_EQ(info.leaf_2m, HUGE_PAGES);
 		TEST_ASSERT_EQ(info.common_bytes, BIG_SIZE);
@@ -162,11 +156,11 @@ static void while_private(void)
 	auto_vm_expect_private(&a);
 
 	/* Split there, and shared before they could come back. */
-	set_log(&a.s, true);
+	share_vm_log_dirty(&a.s, BIG_SLOT, true);
 	touch(&a.s, &big);
 	vmm_share_control(getpid(), "share");
 	TEST_ASSERT_EQ(huge_leaves(&a.s), 0);
-	set_log(&a.s, false);
+	share_vm_log_dirty(&a.s, BIG_SLOT, false);
 	touch(&a.s, &big);
 	TEST_ASSERT_EQ(huge_leaves(&a.s), HUGE_PAGES);
 	auto_vm_expect_shared(&a);

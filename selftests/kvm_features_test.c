@@ -376,12 +376,6 @@ static unsigned int pages_in(unsigned long *bitmap)
 	return n;
 }
 
-static void set_logging(struct share_vm *s, struct guest_mem *mem, bool on)
-{
-	vm_mem_region_set_flags(s->vm, mem->slot,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-}
-
 /* Takes what the vCPU's ring has, and lets KVM watch these pages again. */
 static void collect_ring(struct share_vm *s, struct guest_mem *mem,
 			 unsigned long *bitmap)
@@ -423,7 +417,7 @@ static void dirty_ring(enum guest_mem_backing backing)
 	share_vm_warm_up(&s);
 	mmu_share_read(s.vm, &before);
 	load_start(&dma, &s, &mem);
-	set_logging(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	for (i = 0; i < ROUNDS; i++) {
 		guest_writes(&s, &mem, i, i + 2);
 		collect_ring(&s, &mem, bitmap);
@@ -440,7 +434,7 @@ static void dirty_ring(enum guest_mem_backing backing)
 		collect_ring(&s, &mem, bitmap);
 		TEST_ASSERT_EQ(pages_in(bitmap), 0);
 	}
-	set_logging(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, false);
 	steady_dma_stop(&dma);
 	expect_same_leaves(&s, &before);
 	share_vm_destroy(&s);
@@ -484,7 +478,7 @@ static void initially_set(enum guest_mem_backing backing)
 	share_vm_warm_up(&s);
 	mmu_share_read(s.vm, &before);
 	load_start(&dma, &s, &mem);
-	set_logging(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	expect_same_leaves(&s, &before);
 	faults = share_vm_npt_faults(&s);
 	guest_writes(&s, &mem, 0, 1);
@@ -500,7 +494,7 @@ static void initially_set(enum guest_mem_backing backing)
 		expect_logged(bitmap, i, i + 2);
 		clear_log(&s, &mem, bitmap);
 	}
-	set_logging(&s, &mem, false);
+	share_vm_log_dirty(&s, mem.slot, false);
 	steady_dma_stop(&dma);
 	expect_same_leaves(&s, &before);
 	share_vm_destroy(&s);

@@ -11,7 +11,6 @@
 #include "auto_vm.h"
 #include "dma_check.h"
 #include "dma_page.h"
-#include "mmu_share.h"
 #include "processor.h"
 #include "tap.h"
 #include "touch.h"
@@ -110,20 +109,6 @@ static void read_2m(void)
 	map_for_reading(BACKING_2M);
 }
 
-static void set_dirty_log(struct share_vm *s, struct guest_mem *mem, bool on)
-{
-	vm_mem_region_set_flags(s->vm, mem->slot,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-}
-
-static __u64 huge_leaves(struct share_vm *s)
-{
-	struct mmu_share_info info;
-
-	mmu_share_read(s->vm, &info);
-	return info.leaf_2m;
-}
-
 /* The second half of the memslot is for writing: each keeps what it is. */
 static void split_and_merged(void)
 {
@@ -144,16 +129,16 @@ static void split_and_merged(void)
 	map_readonly(&s, &ro);
 	share_vm_map(&s, &rw);
 	share_vm_warm_up(&s);
-	TEST_ASSERT_EQ(huge_leaves(&s), 2);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 2);
 
-	set_dirty_log(&s, &all, true);
+	share_vm_log_dirty(&s, all.slot, true);
 	guest_fill(s.vcpus[0], all.gpa, all.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(huge_leaves(&s), 0);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 0);
 	dma_expect_reached(&testdev, &ro, false);
 	dma_expect_reached(&testdev, &rw, true);
 
-	set_dirty_log(&s, &all, false);
-	TEST_ASSERT_EQ(huge_leaves(&s), 2);
+	share_vm_log_dirty(&s, all.slot, false);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 2);
 	dma_expect_reached(&testdev, &ro, false);
 	dma_expect_reached(&testdev, &rw, true);
 	guest_fill(s.vcpus[0], all.gpa, all.size, SIZE_4K, SEED);

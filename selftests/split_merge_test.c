@@ -4,7 +4,6 @@
  * ends. A device that writes and reads there meanwhile loses nothing.
  */
 #include "amd_iommu.h"
-#include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"
 
@@ -23,27 +22,20 @@
 
 static void expect_leaves(struct share_vm *s, __u64 huge, const char *when)
 {
-	struct mmu_share_info info;
+	__u64 leaves = share_vm_leaves_2m(s);
 
-	mmu_share_read(s->vm, &info);
-	TEST_ASSERT(info.leaf_2m == huge, "%s: %llu leaves of 2M, wanted %llu",
-		    when, info.leaf_2m, huge);
-}
-
-static void set_dirty_log(struct share_vm *s, struct guest_mem *mem, bool on)
-{
-	vm_mem_region_set_flags(s->vm, mem->slot,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	TEST_ASSERT(leaves == huge, "%s: %llu leaves of 2M, wanted %llu", when,
+		    leaves, huge);
 }
 
 /* Splits and merges all that the slot has, and checks that they happened. */
 static void split_and_merge(struct share_vm *s, struct guest_mem *mem,
 			    unsigned long *bitmap)
 {
-	set_dirty_log(s, mem, true);
+	share_vm_log_dirty(s, mem->slot, true);
 	expect_leaves(s, 0, "logging");
 	kvm_vm_get_dirty_log(s->vm, mem->slot, bitmap);
-	set_dirty_log(s, mem, false);
+	share_vm_log_dirty(s, mem->slot, false);
 	expect_leaves(s, HUGE_PAGES, "not logging");
 }
 
@@ -163,7 +155,7 @@ static void dirty_log_of_vcpu(void)
 	setup(&s, &mem);
 	bitmap = new_bitmap(&mem);
 	words = mem.size / SIZE_4K / 64;
-	set_dirty_log(&s, &mem, true);
+	share_vm_log_dirty(&s, mem.slot, true);
 	guest_fill(s.vcpus[0], mem.gpa + SIZE_2M, 3 * SIZE_4K, SIZE_4K, SEED);
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
 	for (i = 0; i < words; i++) {

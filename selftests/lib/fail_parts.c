@@ -93,15 +93,12 @@ void world_map_mem_again(struct world *w)
 
 void world_expect_huge_leaves(struct world *w, __u64 nr)
 {
-	struct mmu_share_info info;
+	__u64 leaves = share_vm_leaves_2m(&w->s);
 
-	mmu_share_read(w->s.vm, &info);
-	TEST_ASSERT(info.leaf_2m == nr, "%llu leaves of 2M, wanted %llu",
-		    info.leaf_2m, nr);
+	TEST_ASSERT(leaves == nr, "%llu leaves of 2M, wanted %llu", leaves, nr);
 }
 
 void world_set_dirty_log(struct world *w, bool on)
 {
-	vm_mem_region_set_flags(w->s.vm, MEM_SLOT,
-				on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	share_vm_log_dirty(&w->s, MEM_SLOT, on);
 }

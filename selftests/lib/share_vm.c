@@ -126,6 +126,19 @@ __u64 share_vm_npt_faults(struct share_vm *s)
 	return sum;
 }
 
+__u64 share_vm_leaves_2m(struct share_vm *s)
+{
+	struct mmu_share_info info;
+
+	mmu_share_read(s->vm, &info);
+	return info.leaf_2m;
+}
+
+void share_vm_log_dirty(struct share_vm *s, __u32 slot, bool on)
+{
+	vm_mem_region_set_flags(s->vm, slot, on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+}
+
 void share_vm_destroy(struct share_vm *s)
 {
 	vfio_dev_close(&s->edu);

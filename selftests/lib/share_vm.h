@@ -63,6 +63,12 @@ void share_vm_warm_up(struct share_vm *s);
 /* NPT faults that the vCPUs took so far. */
 __u64 share_vm_npt_faults(struct share_vm *s);
 
+/* Leaves of 2M in the VM's shared root. */
+__u64 share_vm_leaves_2m(struct share_vm *s);
+
+/* KVM's dirty log of a memslot. */
+void share_vm_log_dirty(struct share_vm *s, __u32 slot, bool on);
+
 void share_vm_destroy(struct share_vm *s);
 
 #endif
