@@ -188,10 +188,7 @@ static void set_new_leaf(const struct tdp_iter *iter, tdp_ptep_t sptep,
 /* @nr 4K leaves are done. Leaves @iter at the last of them. */
 static void move_on(struct map_run *m, struct tdp_iter *iter, u64 nr)
 {
-	iter->sptep += nr - 1;
-	iter->gfn += nr - 1;
-	/* From where a walk that yields goes on. */
-	iter->next_last_level_gfn = iter->gfn;
+	mmu_share_skip(iter, nr);
 	m->next = iter->gfn + 1;
 }
 
@@ -574,9 +571,7 @@ static void open_small_leaves(struct map_run *m, struct tdp_iter *iter)
 	if (identity > HOST_ABSENT)
 		atomic64_add(nr, &m->share->opened_to_cpus);
 
-	iter->sptep += nr - 1;
-	iter->gfn += nr - 1;
-	iter->next_last_level_gfn = iter->gfn;
+	mmu_share_skip(iter, nr);
 }
 
 /* Open a huge leaf to the CPUs. A vCPU's fault splits what the memslot can't have. */

@@ -159,6 +159,17 @@ static inline struct kvm_mmu_page *mmu_share_get_root(struct kvm *kvm)
 	return share->root;
 }
 
+/*
+ * The first @nr entries from @iter on, in its table, are done by hand: leave @iter
+ * at the last of them, from where a walk that yields goes on.
+ */
+static inline void mmu_share_skip(struct tdp_iter *iter, u64 nr)
+{
+	iter->sptep += nr - 1;
+	iter->gfn += (nr - 1) * KVM_PAGES_PER_HPAGE(iter->level);
+	iter->next_last_level_gfn = iter->gfn;
+}
+
 /* Whether KVM has no reason of its own against a huge page there. */
 static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
 					   gfn_t gfn, int level)

@@ -80,10 +80,7 @@ trace:
 	if (gone)
 		kvm_update_page_stats(share->kvm, level, -gone);
 
-	iter->sptep += nr - 1;
-	iter->gfn += (nr - 1) * npages;
-	/* From where a walk that yields goes on. */
-	iter->next_last_level_gfn = iter->gfn;
+	mmu_share_skip(iter, nr);
 }
 
 /*
