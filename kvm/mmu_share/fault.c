@@ -78,7 +78,7 @@ int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
 /**
  * mmu_share_keep_device() - Take from a new leaf only what concerns CPUs
  * @kvm: the VM
- * @old_spte: a leaf of the shared root
+ * @old_spte: a leaf of the shared root that is open to the device
  * @new_spte: what make_spte() would put there
  *
  * Context: mmu_lock held for read.
@@ -87,9 +87,6 @@ int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
 u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte)
 {
 	u64 cpu_bits = spte_cpu_bits() | shadow_accessed_mask;
-
-	if (!spte_is_open_to_device(old_spte))
-		return new_spte;
 
 	if (!spte_is_open_to_cpus(old_spte))
 		atomic64_inc(&mmu_share_locked(kvm)->opened_to_cpus);

@@ -7,7 +7,6 @@
 #include <linux/iommu.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -145,14 +144,7 @@ static struct tdp_share *mmu_share_get(struct kvm *kvm, bool verbose)
 	if (ret)
 		return ERR_PTR(ret);
 
-	/* The notifier's release may have come already, and comes only once. */
-	if (!mmget_not_zero(kvm->mm)) {
-		if (verbose)
-			pr_warn_ratelimited("refused for the VM of pid %d: its process has exited; start it again\n",
-					    kvm->userspace_pid);
-		return ERR_PTR(-ESRCH);
-	}
-
+	/* kvm->mm is the caller's, so that the notifier's release is yet to come. */
 	mutex_lock(&kvm->slots_lock);
 	read_lock(&kvm->mmu_lock);
 	share = mmu_share_locked(kvm);
@@ -164,7 +156,6 @@ static struct tdp_share *mmu_share_get(struct kvm *kvm, bool verbose)
 		share = mmu_share_create(kvm);
 	mutex_unlock(&kvm->slots_lock);
 
-	mmput(kvm->mm);
 	return IS_ERR(share) ? ERR_CAST(share) : &share->base;
 }
 
