@@ -24,11 +24,6 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-static bool tdp_share = true;
-module_param(tdp_share, bool, 0644);
-MODULE_PARM_DESC(tdp_share,
-		 "Have the HWPTs of new VMs walk KVM's table when kvm.share_iommu_tdp=1 (default: on)");
-
 static unsigned int tdp_quiet_ms = 10;
 module_param(tdp_quiet_ms, uint, 0644);
 MODULE_PARM_DESC(tdp_quiet_ms,
@@ -49,13 +44,6 @@ MODULE_PARM_DESC(tdp_memslot_quiet_ms,
 static struct iommufd_tdp *to_tdp(struct io_pagetable *iopt)
 {
 	return &container_of(iopt, struct iommufd_ioas, iopt)->tdp;
-}
-
-static struct iommufd_hwpt_paging *as_paging(struct iommufd_hw_pagetable *hwpt)
-{
-	if (hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
-		return NULL;
-	return to_hwpt_paging(hwpt);
 }
 
 static void kick_after(struct iommufd_tdp *tdp, unsigned int quiet_ms)
@@ -98,12 +86,17 @@ static void back_off(struct iommufd_tdp *tdp)
 	WRITE_ONCE(tdp->failures, failures + 1);
 }
 
-/*
- * What made conversions fail may be gone. Without the lock: a conversion that
- * fails right now may back off once more, but whoever calls this has the work
- * item run afterwards, and what is queued by then does not wait.
+/**
+ * tdp_forget_failures() - What made conversions fail may be gone
+ * @tdp: any
+ *
+ * Without the lock: a conversion that fails right now may back off once more, but
+ * whoever calls this has the work item run afterwards, and what is queued by then
+ * does not wait.
+ *
+ * Context: any.
  */
-static void forget_failures(struct iommufd_tdp *tdp)
+void tdp_forget_failures(struct iommufd_tdp *tdp)
 {
 	WRITE_ONCE(tdp->failures, 0);
 }
@@ -155,7 +148,7 @@ static int convert(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 		if (!busy)
 			back_off(tdp);
 	} else {
-		forget_failures(tdp);
+		tdp_forget_failures(tdp);
 		WRITE_ONCE(tdp->conflict_error, 0);
 		stats->converted[to_shared]++;
 		stats->longest_ns = max(stats->longest_ns, now - start);
@@ -324,42 +317,6 @@ void tdp_activate(struct iommufd_tdp *tdp)
 	tdp_bridge_put(ref);
 }
 
-/* From now on the IOAS is the calling process's. */
-static void set_owner(struct iommufd_tdp *tdp)
-{
-	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(current->mm);
-
-	scoped_guard(spinlock, &tdp->owner_lock) {
-		WRITE_ONCE(tdp->pid, task_tgid_nr(current));
-		get_task_comm(tdp->comm, current->group_leader);
-		swap(tdp->memcg, memcg);
-	}
-	mem_cgroup_put(memcg);
-}
-
-/* Let the VM go when none of its devices is left. */
-static void forget_vm(struct iommufd_tdp *tdp)
-{
-	struct tdp_share_ref *ref;
-
-	guard(mutex)(&tdp->vm_lock);
-
-	scoped_guard(mutex, &tdp->lock) {
-		ref = tdp->ref;
-		if (!ref || tdp->hwpt || tdp->hwpt_goes ||
-		    tdp_find_devices(tdp).own)
-			return;
-		WRITE_ONCE(tdp->ref, NULL);
-		WRITE_ONCE(tdp->conflict_error, 0);
-	}
-	tdp_list_del(tdp);
-	/* It waits for events that are being told, which take the lock. */
-	tdp_bridge_unwatch(ref, &tdp->nb);
-	tdp_bridge_put(ref);
-}
-
-static void meet_attached_vm(struct iommufd_tdp *tdp);
-
 /* A vCPU waits for the HWPT to step aside. */
 static void tdp_end_conflict(struct work_struct *work)
 {
@@ -412,8 +369,8 @@ static void tdp_settle(struct work_struct *work)
 	}
 	tdp_activate(tdp);
 	if (reason == TDP_NO_HWPT || reason == TDP_OFF) {
-		forget_vm(tdp);
-		meet_attached_vm(tdp);
+		tdp_forget_vm(tdp);
+		tdp_meet_attached_vm(tdp);
 	}
 }
 
@@ -424,7 +381,7 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 
 	switch (event) {
 	case TDP_CHANGED:
-		forget_failures(tdp);
+		tdp_forget_failures(tdp);
 		kick_after(tdp, READ_ONCE(tdp_memslot_quiet_ms));
 		return NOTIFY_OK;
 	case TDP_CONFLICT:
@@ -435,69 +392,6 @@ static int tdp_event(struct notifier_block *nb, unsigned long event, void *data)
 		tdp_step_aside(tdp, TDP_BY_CLAIM);
 	tdp_kick(tdp);
 	return NOTIFY_OK;
-}
-
-/* An IOAS gets to know its VM with the first of the VM's devices. */
-static void meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
-{
-	guard(mutex)(&tdp->vm_lock);
-
-	scoped_guard(mutex, &tdp->lock) {
-		if (tdp->ref)
-			return;
-		/* The work item is no process's. */
-		if (current->mm)
-			set_owner(tdp);
-		tdp_bridge_hold(ref);
-		tdp->off = !READ_ONCE(tdp_share);
-		tdp->reason = TDP_SETTLING;
-		tdp->error = 0;
-		memset(&tdp->stats, 0, sizeof(tdp->stats));
-		tdp->stats.since = ktime_get_ns();
-		forget_failures(tdp);
-		WRITE_ONCE(tdp->ref, ref);
-	}
-	/* Without the lock, which is taken by those who are told of events. */
-	tdp_bridge_watch(ref, &tdp->nb);
-	tdp_list_add(tdp);
-}
-
-/*
- * Devices of another VM may have been attached to the IOAS, or have become
- * another VM's, while it had one.
- */
-static void meet_attached_vm(struct iommufd_tdp *tdp)
-{
-	struct tdp_share_ref *ref = NULL;
-
-	scoped_guard(mutex, &tdp->lock) {
-		if (!tdp->ref)
-			ref = tdp_hold_any(tdp);
-	}
-	if (!ref)
-		return;
-	meet_vm(tdp, ref);
-	tdp_bridge_put(ref);
-	tdp_kick(tdp);
-}
-
-/*
- * A device that is attached has become the VM's behind @ref, or of none that can
- * share. The calling process has done that, which so is the VMM.
- */
-static void follow_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref)
-{
-	set_owner(tdp);
-	scoped_guard(mutex, &tdp->lock) {
-		/* If that fails the work item goes on with it. */
-		if (tdp->ref && !tdp_find_devices(tdp).own)
-			tdp_step_aside(tdp, TDP_BY_ATTACH);
-	}
-	forget_vm(tdp);
-	if (ref)
-		meet_vm(tdp, ref);
-	forget_failures(tdp);
-	tdp_kick(tdp);
 }
 
 /**
@@ -531,7 +425,7 @@ void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx)
 void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 {
 	/* Also waits for the work item, should that be forgetting it right now. */
-	forget_vm(&ioas->tdp);
+	tdp_forget_vm(&ioas->tdp);
 	/* Nobody is told of an event any more, and each of these kicks the next. */
 	cancel_delayed_work_sync(&ioas->tdp.conflict_work);
 	/* Those who have found it in the list may still kick the work item. */
@@ -540,89 +434,6 @@ void iommufd_tdp_destroy(struct iommufd_ioas *ioas)
 	mem_cgroup_put(ioas->tdp.memcg);
 	mutex_destroy(&ioas->tdp.lock);
 	mutex_destroy(&ioas->tdp.vm_lock);
-}
-
-/**
- * iommufd_tdp_change_process() - An IOAS is the calling process's from now on
- * @ioas: the IOAS
- *
- * The list of VMs has it by that process, whose memory cgroup pays for tables.
- *
- * Context: process context; iopt locks may be held.
- */
-void iommufd_tdp_change_process(struct iommufd_ioas *ioas)
-{
-	set_owner(&ioas->tdp);
-}
-
-/* Give a device its VM. Returns what it is attached to, if that may be shared. */
-static struct iommufd_tdp *set_device_ref(struct iommufd_device *idev,
-					  struct tdp_share_ref *ref)
-{
-	struct iommufd_hwpt_paging *paging = NULL;
-	struct iommufd_attach *attach;
-
-	guard(mutex)(&idev->igroup->lock);
-
-	idev->tdp_ref = ref;
-	attach = xa_load(&idev->igroup->pasid_attach, IOMMU_NO_PASID);
-	if (attach && attach->hwpt &&
-	    xa_load(&attach->device_array, idev->obj.id))
-		paging = as_paging(attach->hwpt);
-	return paging ? &paging->ioas->tdp : NULL;
-}
-
-/**
- * iommufd_device_set_kvm() - Say which VM a device is assigned to
- * @idev: bound; the caller sees to it that it is not attached, replaced, detached
- *	or unbound meanwhile
- * @kvm: the VM, held by the caller; or NULL, which leaves all as it is
- *
- * A device may become another VM's while it is attached, as when a VMM hands it
- * over to its successor. If it was the last device of its VM, its IOAS goes over
- * to the new VM; else that comes with the last one.
- *
- * Context: process context of the VMM; may sleep; takes kvm->slots_lock.
- */
-void iommufd_device_set_kvm(struct iommufd_device *idev, struct kvm *kvm)
-{
-	struct tdp_share_ref *ref, *old = idev->tdp_ref;
-	struct iommufd_tdp *tdp;
-
-	/* A noiommu device has no table that could be shared. */
-	if (!kvm || !idev->dev->iommu)
-		return;
-
-	ref = tdp_bridge_get_kvm(kvm);
-	if (IS_ERR(ref)) {
-		if (ref != ERR_PTR(-EOPNOTSUPP) && ref != ERR_PTR(-ENODEV))
-			dev_info(idev->dev, "keeps a table of its own: its VM's can't be shared (%pe)\n",
-				 ref);
-		ref = NULL;
-	}
-	if (ref && old && tdp_bridge_same_vm(ref, old)) {
-		tdp_bridge_put(ref);
-		return;
-	}
-
-	tdp = set_device_ref(idev, ref);
-	if (tdp)
-		follow_vm(tdp, ref);
-	if (old)
-		tdp_bridge_put(old);
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_device_set_kvm, "IOMMUFD");
-
-/**
- * iommufd_tdp_device_destroy() - Undo iommufd_device_set_kvm()
- * @idev: not attached any more
- *
- * Context: any.
- */
-void iommufd_tdp_device_destroy(struct iommufd_device *idev)
-{
-	if (idev->tdp_ref)
-		tdp_bridge_put(idev->tdp_ref);
 }
 
 /**
@@ -637,7 +448,7 @@ void iommufd_tdp_device_destroy(struct iommufd_device *idev)
 int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 			     struct iommufd_device *idev)
 {
-	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+	struct iommufd_hwpt_paging *paging = tdp_as_paging(hwpt);
 	struct iommufd_tdp *tdp;
 	int rc = 0;
 
@@ -667,7 +478,7 @@ int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
 			    struct iommufd_device *idev, bool attached)
 {
-	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+	struct iommufd_hwpt_paging *paging = tdp_as_paging(hwpt);
 	struct iommufd_tdp *tdp;
 
 	if (!paging)
@@ -679,8 +490,8 @@ void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
 		return;
 
 	if (idev->tdp_ref)
-		meet_vm(tdp, idev->tdp_ref);
-	forget_failures(tdp);
+		tdp_meet_vm(tdp, idev->tdp_ref);
+	tdp_forget_failures(tdp);
 	tdp_kick(tdp);
 }
 
@@ -692,12 +503,12 @@ void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
  */
 void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt)
 {
-	struct iommufd_hwpt_paging *paging = as_paging(hwpt);
+	struct iommufd_hwpt_paging *paging = tdp_as_paging(hwpt);
 
 	if (!paging)
 		return;
 
-	forget_failures(&paging->ioas->tdp);
+	tdp_forget_failures(&paging->ioas->tdp);
 	tdp_kick(&paging->ioas->tdp);
 }
 

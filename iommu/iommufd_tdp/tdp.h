@@ -197,8 +197,6 @@ struct tdp_map {
 /* policy.c: when to share */
 void iommufd_tdp_init(struct iommufd_ioas *ioas, struct iommufd_ctx *ictx);
 void iommufd_tdp_destroy(struct iommufd_ioas *ioas);
-void iommufd_tdp_device_destroy(struct iommufd_device *idev);
-void iommufd_tdp_change_process(struct iommufd_ioas *ioas);
 int iommufd_tdp_begin_attach(struct iommufd_hw_pagetable *hwpt,
 			     struct iommufd_device *idev);
 void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
@@ -213,6 +211,10 @@ bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map,
 			   int error);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
 void iommufd_tdp_unmapped(struct io_pagetable *iopt);
+
+/* vm.c: which VM, and which process */
+void iommufd_tdp_device_destroy(struct iommufd_device *idev);
+void iommufd_tdp_change_process(struct iommufd_ioas *ioas);
 
 /* status.c: what an operator sees and says */
 void iommufd_tdp_module_init(void);

@@ -25,6 +25,15 @@ static inline struct iommufd_ioas *tdp_ioas(struct iommufd_tdp *tdp)
 	return container_of(tdp, struct iommufd_ioas, tdp);
 }
 
+/* The HWPT as a paging one, or NULL if it is another kind. */
+static inline struct iommufd_hwpt_paging *
+tdp_as_paging(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->obj.type != IOMMUFD_OBJ_HWPT_PAGING)
+		return NULL;
+	return to_hwpt_paging(hwpt);
+}
+
 /* convert.c */
 struct tdp_devices tdp_find_devices(struct iommufd_tdp *tdp);
 struct tdp_share_ref *tdp_hold_any(struct iommufd_tdp *tdp);
@@ -38,6 +47,12 @@ void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
 int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
 void tdp_activate(struct iommufd_tdp *tdp);
 void tdp_kick(struct iommufd_tdp *tdp);
+void tdp_forget_failures(struct iommufd_tdp *tdp);
+
+/* vm.c */
+void tdp_meet_vm(struct iommufd_tdp *tdp, struct tdp_share_ref *ref);
+void tdp_meet_attached_vm(struct iommufd_tdp *tdp);
+void tdp_forget_vm(struct iommufd_tdp *tdp);
 
 /* status.c */
 void tdp_list_add(struct iommufd_tdp *tdp);
