@@ -7,7 +7,7 @@
  * 2. in a second one, which is filled while the first has the range already;
  * 3. and memory beside them as memory (control).
  *
- * What iommu_map() is told is seen by a kprobe.
+ * What iommu_map() and iommu_map_pfns() are told is seen by kprobes.
  *
  * bench: --append kvm.share_iommu_tdp=0
  */
@@ -22,8 +22,11 @@
 #include "testdev.h"
 #include "trace.h"
 
+/* A batch of pages goes by the second; the stock kernel has the first alone. */
 #define PROBE		"iommu_map"
 #define DEFINITION	"iommu_map iova=%si:x64 prot=%r8:x32"
+#define PROBE_PFNS	"iommu_map_pfns"
+#define DEFINITION_PFNS	"iommu_map_pfns iova=%si:x64 prot=%cx:x32"
 #define PROT_MMIO	BIT(4)	/* include/linux/iommu.h's IOMMU_MMIO */
 #define MEM_IOVA	SIZE_1G
 #define BAR_IOVA	(2 * SIZE_1G)
@@ -85,6 +88,7 @@ static void both_domains(void)
 		.iova = BAR_IOVA,
 	};
 	struct vfio_dev dev, edu;
+	bool pfns;
 	char bdf[BDF_LEN];
 	int iommufd;
 	__u32 ioas;
@@ -92,6 +96,7 @@ static void both_domains(void)
 
 	if (!trace_kprobe_add(PROBE, DEFINITION))
 		tap_skip_case("no kprobe events");
+	pfns = trace_kprobe_add(PROBE_PFNS, DEFINITION_PFNS);
 	iommufd = iommufd_open();
 	ioas = iommufd_ioas_alloc(iommufd);
 	TEST_ASSERT(vfio_dev_find(bdf, TESTDEV_VENDOR, TESTDEV_DEVICE, 0),
@@ -105,6 +110,8 @@ static void both_domains(void)
 
 	trace_open();
 	trace_enable("tdp/" PROBE);
+	if (pfns)
+		trace_enable("tdp/" PROBE_PFNS);
 	trace_record();
 	iommufd_map(iommufd, ioas, MEM_IOVA, mem, SIZE_4K);
 	file.ioas_id = ioas;
@@ -119,6 +126,7 @@ static void both_domains(void)
 
 	trace_close();
 	trace_kprobe_remove(PROBE);
+	trace_kprobe_remove(PROBE_PFNS);
 	close(file.fd);
 	vfio_dev_close(&edu);
 	vfio_dev_close(&dev);
