@@ -41,6 +41,7 @@
  * @strict: refuse pages that are not the memslot's
  * @mm_is_gone: the VMM has exited, so that the host maps nothing
  * @next: first gfn that is not done yet
+ * @budget: leaves that may be set before mmu_lock is let go
  */
 struct map_run {
 	struct kvm_mmu_share *share;
@@ -53,6 +54,7 @@ struct map_run {
 	bool strict;
 	bool mm_is_gone;
 	gfn_t next;
+	s64 budget;
 };
 
 /* As mmu_share_look(), but that only what is certain counts. */
@@ -190,6 +192,7 @@ static void move_on(struct map_run *m, struct tdp_iter *iter, u64 nr)
 {
 	mmu_share_skip(iter, nr);
 	m->next = iter->gfn + 1;
+	m->budget -= nr;
 }
 
 /*
@@ -364,12 +367,13 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	mmu_share_note_level(m->share, iter->level);
 	m->share->pinned_pages += KVM_PAGES_PER_HPAGE(iter->level);
 	m->next = iter->gfn + KVM_PAGES_PER_HPAGE(iter->level);
+	m->budget--;
 	return 0;
 }
 
 /*
- * Walk with mmu_lock held for write, until done or until a table is needed and
- * there is no spare one (-EAGAIN).
+ * Walk with mmu_lock held for write, until done or (-EAGAIN) until a table is needed
+ * and there is no spare one, or the lock was held for long enough.
  */
 static int map_walk(struct map_run *m)
 {
@@ -382,6 +386,11 @@ static int map_walk(struct map_run *m)
 	for_each_tdp_pte(iter, kvm, share->root, m->next, m->end) {
 		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 			continue;
+
+		if (m->budget <= 0) {
+			ret = -EAGAIN;
+			break;
+		}
 
 		/* Tables are stepped into, not replaced, see mmu_share_keep_table(). */
 		if (is_shadow_present_pte(iter.old_spte) &&
@@ -430,6 +439,7 @@ static int map_all(struct map_run *m)
 				return -ENOMEM;
 		}
 
+		m->budget = HOLD_LEAVES;
 		write_lock(&kvm->mmu_lock);
 		ret = map_walk(m);
 		write_unlock(&kvm->mmu_lock);

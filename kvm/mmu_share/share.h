@@ -15,6 +15,9 @@
 #include "mmu/tdp_mmu.h"
 #include "mmu_share.h"
 
+/* Leaves that map and unmap set in one hold of mmu_lock, for which faults wait. */
+#define HOLD_LEAVES	(32 * SPTE_ENT_PER_PAGE)
+
 /**
  * struct kvm_mmu_share - a VM's TDP root as an IOMMU's second-level table
  * @base: what the bridge sees

@@ -84,18 +84,20 @@ trace:
 }
 
 /*
- * Walk with mmu_lock held for write. Returns -EAGAIN when a leaf that reaches
- * beyond the range has to be split and there is no spare table.
+ * Walk with mmu_lock held for write, from *@start on, which moves on to what is not
+ * done yet. Returns -ENOMEM when a leaf that reaches beyond the range has to be split
+ * and there is no spare table, -EAGAIN when the lock was held for long enough.
  */
-static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
+static int unmap_walk(struct kvm_mmu_share *share, gfn_t *start, gfn_t end,
 		      struct kvm_mmu_page **spare)
 {
 	struct kvm *kvm = share->kvm;
+	s64 budget = HOLD_LEAVES;
 	struct tdp_iter iter;
 	int ret = 0;
 
 	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, share->root, start, end) {
+	for_each_tdp_pte(iter, kvm, share->root, *start, end) {
 		u64 npages = KVM_PAGES_PER_HPAGE(iter.level);
 
 		/* The caller has the IOTLB flushed before it unpins a page. */
@@ -107,14 +109,22 @@ static int unmap_walk(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		    !spte_is_open_to_device(iter.old_spte))
 			continue;
 
-		if (iter.gfn >= start && iter.gfn + npages <= end) {
+		if (budget <= 0) {
+			ret = -EAGAIN;
+			break;
+		}
+
+		if (iter.gfn >= *start && iter.gfn + npages <= end) {
+			*start = iter.gfn;
 			unmap_leaves(share, &iter, end);
+			budget -= (iter.gfn - *start) / npages + 1;
+			*start = iter.gfn + npages;
 			continue;
 		}
 
 		/* Recovered huge pages may span two mappings. */
 		if (!*spare) {
-			ret = -EAGAIN;
+			ret = -ENOMEM;
 			break;
 		}
 		tdp_mmu_init_child_sp(*spare, &iter);
@@ -149,20 +159,20 @@ size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
 	struct kvm_mmu_page *spare = NULL;
+	gfn_t start = gpa_to_gfn(gpa);
 	struct kvm *kvm = share->kvm;
 	int ret, level;
 
 	do {
 		write_lock(&kvm->mmu_lock);
-		ret = unmap_walk(share, gpa_to_gfn(gpa), gpa_to_gfn(gpa + len),
-				 &spare);
+		ret = unmap_walk(share, &start, gpa_to_gfn(gpa + len), &spare);
 		level = share->max_level;
 		write_unlock(&kvm->mmu_lock);
 
 		/* Two tables a level are all that can be needed. */
-		if (ret == -EAGAIN)
+		if (ret == -ENOMEM)
 			spare = alloc_table_nofail();
-	} while (ret == -EAGAIN);
+	} while (ret);
 
 	if (spare)
 		tdp_mmu_free_unused_sp(spare);
