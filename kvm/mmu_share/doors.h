@@ -18,6 +18,7 @@
  * - The CPUs' door is open only where the host's mapping has that very page.
  *   Whatever changes the host's mapping shuts it, as upstream zaps.
  * - A leaf both doors of which are shut does not exist.
+ * - CPU TLBs have no leaf that is shut to CPUs, once mmu_lock is let go.
  */
 #ifndef __KVM_MMU_SHARE_DOORS_H
 #define __KVM_MMU_SHARE_DOORS_H
@@ -41,7 +42,7 @@ static inline bool __spte_is_open_to_device(const struct mmu_share_doors *doors,
 static inline bool __spte_is_open_to_cpus(const struct mmu_share_doors *doors,
 					  u64 spte)
 {
-	return spte & doors->cpu_open;
+	return (spte & doors->cpu) != doors->cpu_shut;
 }
 
 static inline u64 __spte_open_to_device(const struct mmu_share_doors *doors,
@@ -60,16 +61,15 @@ static inline u64 __spte_shut_to_device(const struct mmu_share_doors *doors,
 	return writable ? spte | doors->shut_writable : spte;
 }
 
-/* Without NX, which is not one of the doors' bits. */
 static inline u64 __spte_cpu_bits(const struct mmu_share_doors *doors)
 {
-	return doors->cpu_open | PT_WRITABLE_MASK | doors->mmu_writable;
+	return doors->cpu | doors->cpu_rights | doors->cpu_attrs;
 }
 
 static inline u64 __spte_shut_to_cpus(const struct mmu_share_doors *doors,
 				      u64 spte)
 {
-	return spte & ~__spte_cpu_bits(doors);
+	return (spte & ~(doors->cpu | doors->cpu_rights)) | doors->cpu_shut;
 }
 
 /**
@@ -92,6 +92,17 @@ static inline bool spte_is_open_to_device(u64 spte)
 static inline bool spte_is_open_to_cpus(u64 spte)
 {
 	return __spte_is_open_to_cpus(&mmu_share_doors, spte);
+}
+
+/**
+ * spte_device_may_write() - whether the IOAS lets the device write
+ * @spte: a leaf that is open to the device
+ *
+ * Return: as it says
+ */
+static inline bool spte_device_may_write(u64 spte)
+{
+	return spte & mmu_share_doors.device_write;
 }
 
 /**
@@ -122,7 +133,23 @@ static inline u64 spte_shut_to_device(u64 spte)
 /* The bits that only CPUs read, and that say what they may do. */
 static inline u64 spte_cpu_bits(void)
 {
-	return __spte_cpu_bits(&mmu_share_doors) | shadow_nx_mask;
+	return __spte_cpu_bits(&mmu_share_doors);
+}
+
+/**
+ * spte_rights_differ() - whether one leaf can't give both sides what is theirs
+ * @spte: a leaf that is, or will be, open to the device
+ * @cpu_write: vCPUs may write
+ *
+ * Where both read the same W.
+ *
+ * Return: true where the leaf's W is not @cpu_write
+ */
+static inline bool spte_rights_differ(u64 spte, bool cpu_write)
+{
+	u64 w = mmu_share_doors.one_write;
+
+	return w && !!(spte & w) != cpu_write;
 }
 
 /**
@@ -130,7 +157,7 @@ static inline u64 spte_cpu_bits(void)
  * @spte: a leaf that is open to both
  *
  * A leaf that a CPU can't read must not be one that fast_page_fault() could
- * make writable, so that goes too.
+ * make writable: MMU-writable goes too, or is W where W is the device's.
  *
  * Return: the leaf, all else unchanged
  */

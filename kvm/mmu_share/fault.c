@@ -5,8 +5,9 @@
  * KVM has looked what the host maps at the fault's address, as for any fault. Is
  * it the page that the leaf has, the vCPU gets it, with the rights that make_spte()
  * gives. Is there no memslot, it is MMIO, and stays so without an MMIO SPTE, for
- * which there is no room beside the device's page. Is it another page, the two
- * sides want different things at one gfn: a conflict.
+ * which there is no room beside the device's page. Is it another page, or other
+ * rights where one bit is both sides', the two want different things at one gfn: a
+ * conflict.
  *
  * The VM of an HWPT that shares by itself then steps aside. The vCPU waits for
  * that in a request, without SRCU, so that no memslot update waits for it, and
@@ -35,6 +36,17 @@ static bool is_same_page(const struct kvm_page_fault *fault,
 	return fault->pfn == spte_to_pfn(iter->old_spte) + (first - iter->gfn);
 }
 
+/*
+ * Where W is both sides', the vCPU can't have the page where the device may write
+ * and it may not, nor where it wants to write and the device must not.
+ */
+static bool wants_other_rights(const struct kvm_page_fault *fault, u64 spte)
+{
+	return mmu_share_doors.one_write &&
+	       (spte & mmu_share_doors.one_write ? !fault->map_writable :
+						   fault->write);
+}
+
 /**
  * __mmu_share_check_fault() - slow half of mmu_share_check_fault(), see there
  * @vcpu: the vCPU
@@ -54,7 +66,7 @@ int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
 
 	if (!fault->slot)
 		return RET_PF_EMULATE;
-	if (is_same_page(fault, iter))
+	if (is_same_page(fault, iter) && !wants_other_rights(fault, iter->old_spte))
 		return RET_PF_CONTINUE;
 
 	/* The root is retired: the vCPU is about to get another. */
@@ -81,12 +93,20 @@ int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
  * @old_spte: a leaf of the shared root that is open to the device
  * @new_spte: what make_spte() would put there
  *
+ * A fault that make_spte() write-protects for is left as it is where W is the
+ * device's too: KVM watches that page, see mmu_share_handle_trap(), or it was a
+ * prefetch.
+ *
  * Context: mmu_lock held for read.
  * Return: the leaf to be set
  */
 u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte)
 {
 	u64 cpu_bits = spte_cpu_bits() | shadow_accessed_mask;
+
+	if (spte_rights_differ(old_spte, is_writable_pte(new_spte)) &&
+	    !is_writable_pte(new_spte))
+		return old_spte;
 
 	if (!spte_is_open_to_cpus(old_spte))
 		atomic64_inc(&mmu_share_locked(kvm)->opened_to_cpus);

@@ -57,7 +57,10 @@
 #define NPT_GEN				(NPT_GEN_LOW | NPT_GEN_HIGH)
 
 #define EPT_AD_TYPE_SHIFT		58
-#define EPT_LEAF_SET			SHARE_EPT_MMU_PRESENT
+#define EPT_LEAF_SET			(SHARE_EPT_MMU_PRESENT | SHARE_EPT_TM)
+/* What the device may write is what KVM takes for writable by all. */
+#define EPT_WRITE \
+	(SHARE_EPT_W | SHARE_EPT_HOST_WRITABLE | SHARE_EPT_MMU_WRITABLE)
 #define EPT_TABLE_SET			SHARE_EPT_MMU_PRESENT
 #define EPT_MMIO_VALUE			(SHARE_EPT_X | SHARE_EPT_EMT)
 #define EPT_MMIO_MASK \
@@ -94,7 +97,10 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 			.device_write	= SHARE_NPT_IW,
 			.device_shut	= NPT_SHUT,
 			.shut_writable	= NPT_SHUT_WRITABLE,
+			.cpu		= SHARE_NPT_U,
 			.cpu_open	= SHARE_NPT_U,
+			.cpu_rights	= SHARE_NPT_W | NPT_MMU_WRITABLE,
+			.cpu_attrs	= SHARE_NPT_NX,
 			.mmu_writable	= NPT_MMU_WRITABLE,
 		},
 	},
@@ -114,7 +120,18 @@ const struct mmu_share_layout mmu_share_layouts[] = {
 		.gen_high_start		= 52,
 		.gen_high_bits		= 8,
 		.doors = {
+			.device		= SHARE_EPT_MMU_PRESENT | SHARE_EPT_TM |
+					  EPT_WRITE,
+			.device_open	= SHARE_EPT_MMU_PRESENT,
+			.device_write	= EPT_WRITE,
+			.device_shut	= SHARE_EPT_MMU_PRESENT | SHARE_EPT_TM,
+			.shut_writable	= EPT_WRITE,
+			.cpu		= SHARE_EPT_EMT,
+			.cpu_shut	= SHARE_EPT_EMT,
+			.cpu_attrs	= SHARE_EPT_IPAT | SHARE_EPT_X |
+					  SHARE_EPT_XU,
 			.mmu_writable	= SHARE_EPT_MMU_WRITABLE,
+			.one_write	= SHARE_EPT_W,
 		},
 	},
 };
@@ -176,6 +193,9 @@ static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
  * EPT = VT-d second stage.
  *
  * Bit 7 of a 4K leaf is ignored by both, but is_large_pte() looks at it.
+ *
+ * The masks are those of a leaf that is open to the device.  ept_check_leaf()
+ * has the rest.
  */
 #define EPT_LEAF_CPU \
 	(SHARE_EPT_R | SHARE_EPT_W | SHARE_EPT_X | SHARE_EPT_EMT | \
@@ -184,9 +204,8 @@ static_assert(SHARE_EPT_AD_TYPE == 3ULL << EPT_AD_TYPE_SHIFT);
 #define EPT_LEAF_IOMMU \
 	(SHARE_EPT_R | SHARE_EPT_W | SHARE_EPT_A | SHARE_EPT_D | \
 	 SHARE_EPT_SNP | SHARE_ADDR_MASK | SHARE_EPT_TM)
-#define EPT_LEAF_ZERO			(SHARE_EPT_SNP | SHARE_EPT_TM)
-#define EPT_LEAF_ONE \
-	(SHARE_EPT_R | EPT_LEAF_SET | SHARE_EPT_MMU_PRESENT)
+#define EPT_LEAF_ZERO			SHARE_EPT_SNP
+#define EPT_LEAF_ONE			(SHARE_EPT_R | SHARE_EPT_MMU_PRESENT)
 #define EPT_LEAF_KVM			GENMASK_ULL(61, 52)
 #define EPT_LEAF_USED \
 	(SHARE_EPT_MMU_PRESENT | SHARE_EPT_HOST_WRITABLE | \
@@ -343,6 +362,14 @@ static_assert(SUBSET(NPT_LEAF_SET, NPT_MMU_PRESENT | SHARE_NPT_FC) &&
 	      DISJOINT(NPT_LEAF_SET, NPT_WANTED));
 
 /*
+ * A leaf of Intel's that is shut to the device has one bit more, which VT-d
+ * reserves and which no CPU reads.
+ */
+static_assert(EPT_LEAF_SET == (SHARE_EPT_MMU_PRESENT | SHARE_EPT_TM) &&
+	      SUBSET(SHARE_EPT_TM, EPT_LEAF_IOMMU) &&
+	      DISJOINT(SHARE_EPT_TM, EPT_LEAF_CPU));
+
+/*
  * The A/D type is 0 (SPTE_TDP_AD_ENABLED) in a shared root.  AMD-Vi even
  * demands that; EPT's is in bits which neither walker reads.
  */
@@ -352,8 +379,8 @@ static_assert(SUBSET(SHARE_EPT_AD_TYPE, EPT_LEAF_KVM & EPT_TABLE_KVM));
 
 /*
  * Access tracking without A/D bits would save R, X and XU in 52, 54 and 62.
- * A shared root has A/D bits on, so nothing is ever saved (and 62 is reserved
- * in VT-d), but an aged entry must not be taken for something else either.
+ * A shared root has A/D bits on, so nothing is ever saved (62 would be the
+ * device's door), but an aged entry must not be taken for something else either.
  */
 static_assert(EPT_ACC_TRACK_SAVED == (BIT_ULL(52) | BIT_ULL(54) | BIT_ULL(62)));
 static_assert(DISJOINT(EPT_ACC_TRACK_SAVED,
@@ -445,7 +472,6 @@ static const struct share_rule npt_table_rules[] = {
 static const struct share_rule ept_leaf_rules[] = {
 	{ SHARE_EPT_R,		"leaf without read permission" },
 	{ SHARE_EPT_SNP,	"SNP (bit 11) set" },
-	{ SHARE_EPT_TM,		"TM (bit 62) set" },
 	{ SHARE_EPT_PS,		"bit 7 (PS) set in a 4K leaf" },
 	{ SHARE_ADDR_MASK,	"large leaf with unaligned address" },
 	{ }
@@ -611,6 +637,7 @@ static const char *ept_check_leaf(u64 entry, int level)
 {
 	const struct mmu_share_entry_bits *bits =
 		mmu_share_leaf_bits(MMU_SHARE_EPT_VTDSS, level);
+	int memtype = (entry & SHARE_EPT_EMT) >> VMX_EPT_MT_EPTE_SHIFT;
 	const char *what;
 
 	if (!bits)
@@ -620,18 +647,20 @@ static const char *ept_check_leaf(u64 entry, int level)
 	if (what)
 		return what;
 
-	/* SDM vol. 3, 29.3.3.1: these are EPT misconfigurations. */
-	switch ((entry & SHARE_EPT_EMT) >> VMX_EPT_MT_EPTE_SHIFT) {
-	case 2:
-	case 3:
-	case 7:
+	/* SDM vol. 3, 29.3.3.1: these are EPT misconfigurations, as 7 is. */
+	if (memtype == 2 || memtype == 3)
 		return "reserved memory type (bits 3-5)";
-	}
+	if (memtype == 7 && (entry & SHARE_EPT_TM))
+		return "leaf that is there for nobody";
 
 	what = share_check_kvm_bits(MMU_SHARE_EPT_VTDSS, bits, EPT_LEAF_USED,
 				    entry);
 	if (!what)
 		what = share_check_writable(MMU_SHARE_EPT_VTDSS, entry);
+	/* Nothing takes W from the device, and nothing gives it W. */
+	if (!what && !(entry & SHARE_EPT_TM) && (entry & EPT_WRITE) &&
+	    (entry & EPT_WRITE) != EPT_WRITE)
+		what = "open to the device, and W unlike KVM's marks of it";
 	return what;
 }
 
@@ -766,9 +795,9 @@ const char *mmu_share_check_entry(enum mmu_share_format fmt, u64 entry,
  * permissions are ANDed on the way, so that below a table without IR and IW
  * nothing can be accessed, but the walker may still fetch from it: that counts.
  *
- * VT-d (Specification, 9.8) takes an entry with R or W for present.  Bit 2
- * counts only with execute requests enabled (ERE in the PASID entry), which
- * Linux never does.
+ * VT-d (Specification, 9.8) takes an entry with R or W for present, and faults on
+ * one that has bit 62 besides.  Bit 2 counts only with execute requests enabled
+ * (ERE in the PASID entry), which Linux never does.
  *
  * Context: Any.  Takes no locks.
  * Return: Whether it can.  False means that the entry is as good as absent.
@@ -787,7 +816,8 @@ bool mmu_share_iommu_can_follow(enum mmu_share_format fmt, u64 entry,
 		next = (entry & SHARE_NPT_NEXT_LEVEL) >> SHARE_NPT_NEXT_LEVEL_SHIFT;
 		return next && next < level;
 	case MMU_SHARE_EPT_VTDSS:
-		return entry & (SHARE_EPT_R | SHARE_EPT_W);
+		return (entry & (SHARE_EPT_R | SHARE_EPT_W)) &&
+		       !(entry & SHARE_EPT_TM);
 	}
 	/* An unknown walker may do anything. */
 	return true;

@@ -93,7 +93,8 @@
  * bit    CPU (EPT)                    IOMMU (second stage)    KVM, shared layout
  * 0-1    R, W                         R, W; either is present R, W
  * 2      X                            X, ignored without ERS  X
- * 3-6    leaf: EMT, IPAT; table: MBZ  leaf: ignored           EMT, IPAT
+ * 3-5    leaf: EMT; table: MBZ        leaf: ignored           EMT; 7 shuts to CPUs
+ * 6      leaf: IPAT; table: MBZ       leaf: ignored           IPAT
  * 7      PS (leaf above 4K)           PS                      PS
  * 8      A                            A (SSADS)               A
  * 9      D (leaf)                     D (leaf, SSADS)         D
@@ -106,13 +107,30 @@
  *                                                             MMU-writable, 58-59 A/D
  *                                                             type, 60 MMU-present
  * 61     ignored                      ignored                 0
- * 62     ignored                      leaf: TM, reserved;     0
+ * 62     ignored                      leaf: reserved, TM      leaf: 1 shuts to the
+ *                                     before revision 3.2;    device; table: 0
  *                                     table: reserved
  * 63     suppress #VE                 ignored                 suppress #VE
  *
  * Bits 57, 58, 60 and 61 have a meaning in a leaf with VMX controls that KVM
  * does not set (guest-paging verification, paging-write, supervisor shadow
  * stack, sub-page write permissions).
+ *
+ * The device's door is shut with bit 62, on which VT-d faults (9.8; as TM, which
+ * it was on units with device TLBs before revision 3.2 of the specification, it
+ * means nothing of the kind: such units need to be known). The CPUs' door is shut
+ * with memory type 7, an EPT misconfiguration whatever else the leaf has (SDM vol.
+ * 3, 29.3.3.1). VT-d heeds EMT only with EMTE in the PASID entry (9.6), which
+ * Linux leaves 0.
+ *
+ * W is both sides' and is the IOAS's word where the device's door is open: a leaf
+ * is common only where CPUs have that very right too. What KVM would write-protect
+ * is shut to CPUs instead. So W, MMU-writable and host-writable are then one.
+ *
+ *               EMT        62   W, MMU-writable, host-writable
+ * common        not 2,3,7  0    as the IOAS
+ * CPU-only      not 2,3,7  1    as KVM says
+ * device-only   7          0    as the IOAS
  */
 #define SHARE_EPT_R			BIT_ULL(0)
 #define SHARE_EPT_W			BIT_ULL(1)
@@ -143,13 +161,18 @@ enum mmu_share_format {
 
 /**
  * struct mmu_share_doors - which side finds a leaf there
- * @device: the bits that say so to the IOMMU
+ * @device: the bits that say so to the IOMMU, and what it may do
  * @device_open: their value in a leaf that the device may read
  * @device_write: set besides where it may write too
  * @device_shut: their value in a leaf that only vCPUs may use
  * @shut_writable: set besides where the host page may be written
- * @cpu_open: set in a leaf that vCPUs may use, clear where only the device may
- * @mmu_writable: as in struct mmu_share_layout, clear where @cpu_open is
+ * @cpu: the bits that say so to CPUs
+ * @cpu_open: set in a leaf that vCPUs may use; EPT's memory type comes to it
+ * @cpu_shut: the value of @cpu in a leaf that only the device may use
+ * @cpu_rights: bits that only CPUs read, and that are clear there
+ * @cpu_attrs: bits that only CPUs read, and that are of no matter there
+ * @mmu_writable: as in struct mmu_share_layout
+ * @one_write: the bit that says what both may write, 0 where each has its own
  */
 struct mmu_share_doors {
 	u64 device;
@@ -157,8 +180,13 @@ struct mmu_share_doors {
 	u64 device_write;
 	u64 device_shut;
 	u64 shut_writable;
+	u64 cpu;
 	u64 cpu_open;
+	u64 cpu_shut;
+	u64 cpu_rights;
+	u64 cpu_attrs;
 	u64 mmu_writable;
+	u64 one_write;
 };
 
 /**

@@ -25,6 +25,13 @@ static const struct entry_case entry_cases[] = {
 	{ NPT, 1, ZERO }, { NPT, 5, ZERO },
 
 	{ EPT, 1, LEAF }, { EPT, 2, LEAF }, { EPT, 3, LEAF },
+	{ EPT, 1, DEVICE_READS }, { EPT, 2, DEVICE_READS },
+	{ EPT, 3, DEVICE_READS },
+	{ EPT, 1, CPU_ONLY }, { EPT, 2, CPU_ONLY }, { EPT, 3, CPU_ONLY },
+	{ EPT, 1, CPU_ONLY_RO }, { EPT, 2, CPU_ONLY_RO },
+	{ EPT, 3, CPU_ONLY_RO },
+	{ EPT, 1, DEVICE_ONLY }, { EPT, 2, DEVICE_ONLY },
+	{ EPT, 3, DEVICE_ONLY },
 	{ EPT, 2, TABLE }, { EPT, 3, TABLE }, { EPT, 4, TABLE },
 	{ EPT, 5, TABLE },
 	{ EPT, 1, MMIO }, { EPT, 2, MMIO }, { EPT, 3, MMIO },
@@ -51,15 +58,19 @@ u64 mmu_share_sample(const struct entry_case *c)
 	case LEAF:
 		return sample_leaf(c->fmt, c->level);
 	case DEVICE_READS:
-		return npt_device_reads(c->level);
+		return c->fmt == NPT ? npt_device_reads(c->level) :
+				       ept_both_read(c->level);
 	case CPU_READS:
 		return npt_cpu_reads(c->level);
 	case CPU_ONLY:
-		return npt_cpu_only(c->level);
+		return c->fmt == NPT ? npt_cpu_only(c->level) :
+				       ept_cpu_only(c->level);
 	case CPU_ONLY_RO:
-		return npt_cpu_only_ro(c->level);
+		return c->fmt == NPT ? npt_cpu_only_ro(c->level) :
+				       ept_cpu_only_ro(c->level);
 	case DEVICE_ONLY:
-		return npt_device_only(c->level);
+		return c->fmt == NPT ? npt_device_only(c->level) :
+				       ept_device_only(c->level);
 	case TABLE:
 		return sample_table(c->fmt, c->level);
 	case MMIO:

@@ -190,9 +190,10 @@ static const struct flip npt_absent_flips[] = {
 	{  0,  0, "without MMU-present" },
 };
 
-static const struct flip ept_leaf_flips[] = {
+/* Open to both, which may write: bit 62 shuts to the device, memory type 7 to CPUs. */
+static const struct flip ept_common_flips[] = {
 	{ 63, 63, NULL },			/* suppress #VE */
-	{ 62, 62, "TM" },
+	{ 62, 62, NULL },
 	{ 61, 61, "no use for" },
 	{ 60, 60, "without MMU-present" },
 	{ 59, 58, "A/D type" },
@@ -211,10 +212,131 @@ static const struct flip ept_leaf_flips[] = {
 	{  7,  7, "bit 7", 1, 1 },
 	{  7,  7, "reserved bits 3-6", 2, 3 },	/* a table to both */
 	{  6,  6, NULL },			/* IPAT */
-	{  5,  5, "memory type" },		/* 2 */
-	{  4,  4, NULL },			/* 4, WT */
-	{  3,  3, "memory type" },		/* 7 */
-	{  2,  1, NULL },			/* X, W */
+	{  5,  5, "memory type" },
+	{  4,  4, NULL },
+	{  3,  3, NULL },
+	{  2,  2, NULL },			/* X */
+	{  1,  1, "W unlike" },
+	{  0,  0, "without read" },
+};
+
+/* The same without W, MMU-writable and host-writable. */
+static const struct flip ept_both_read_flips[] = {
+	{ 63, 63, NULL },			/* suppress #VE */
+	{ 62, 62, NULL },
+	{ 61, 61, "no use for" },
+	{ 60, 60, "without MMU-present" },
+	{ 59, 58, "A/D type" },
+	{ 57, 56, "no use for" },
+	{ 55, 55, "without host-writable" },
+	{ 54, 54, "no use for" },
+	{ 53, 53, "W unlike" },
+	{ 52, 52, "no use for" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "SNP" },
+	{ 10,  8, NULL },			/* XU, D, A */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "does not grant read and write", 2, 3 },	/* a table to both */
+	{  6,  6, NULL },			/* IPAT */
+	{  5,  5, "memory type" },
+	{  4,  4, NULL },
+	{  3,  3, NULL },
+	{  2,  2, NULL },			/* X */
+	{  1,  1, "without MMU-writable" },
+	{  0,  0, "without read" },
+};
+
+/* Shut to the device: KVM's write protection is the CPU's own. */
+static const struct flip ept_cpu_only_flips[] = {
+	{ 63, 63, NULL },			/* suppress #VE */
+	{ 62, 62, NULL },
+	{ 61, 61, "no use for" },
+	{ 60, 60, "without MMU-present" },
+	{ 59, 58, "A/D type" },
+	{ 57, 56, "no use for" },
+	{ 55, 55, "without MMU-writable" },
+	{ 54, 54, "no use for" },
+	{ 53, 53, "without host-writable" },
+	{ 52, 52, "no use for" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "SNP" },
+	{ 10,  8, NULL },			/* XU, D, A */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "reserved bit 62", 2, 3 },	/* a table to both */
+	{  6,  6, NULL },			/* IPAT */
+	{  5,  5, "memory type" },
+	{  4,  4, NULL },
+	{  3,  3, "there for nobody" },
+	{  2,  2, NULL },			/* X */
+	{  1,  1, NULL },
+	{  0,  0, "without read" },
+};
+
+/* The same of a page that the host may not write. */
+static const struct flip ept_cpu_only_ro_flips[] = {
+	{ 63, 63, NULL },			/* suppress #VE */
+	{ 62, 62, NULL },
+	{ 61, 61, "no use for" },
+	{ 60, 60, "without MMU-present" },
+	{ 59, 58, "A/D type" },
+	{ 57, 56, "no use for" },
+	{ 55, 55, "without host-writable" },
+	{ 54, 54, "no use for" },
+	{ 53, 53, NULL },
+	{ 52, 52, "no use for" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "SNP" },
+	{ 10,  8, NULL },			/* XU, D, A */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "does not grant read and write", 2, 3 },	/* a table to both */
+	{  6,  6, NULL },			/* IPAT */
+	{  5,  5, "memory type" },
+	{  4,  4, NULL },
+	{  3,  3, "there for nobody" },
+	{  2,  2, NULL },			/* X */
+	{  1,  1, "without MMU-writable" },
+	{  0,  0, "without read" },
+};
+
+/* Shut to CPUs: memory type 7. */
+static const struct flip ept_device_only_flips[] = {
+	{ 63, 63, NULL },			/* suppress #VE */
+	{ 62, 62, "there for nobody" },
+	{ 61, 61, "no use for" },
+	{ 60, 60, "without MMU-present" },
+	{ 59, 58, "A/D type" },
+	{ 57, 56, "no use for" },
+	{ 55, 55, "without MMU-writable" },
+	{ 54, 54, "no use for" },
+	{ 53, 53, "without host-writable" },
+	{ 52, 52, "no use for" },
+	{ 51, 30, NULL },			/* address */
+	{ 29, 21, NULL, 1, 2 },
+	{ 29, 21, "unaligned", 3, 3 },
+	{ 20, 12, NULL, 1, 1 },
+	{ 20, 12, "unaligned", 2, 3 },
+	{ 11, 11, "SNP" },
+	{ 10,  8, NULL },			/* XU, D, A */
+	{  7,  7, "bit 7", 1, 1 },
+	{  7,  7, "reserved bits 3-6", 2, 3 },	/* a table to both */
+	{  6,  6, NULL },			/* IPAT */
+	{  5,  5, "memory type" },
+	{  4,  4, NULL },
+	{  3,  3, NULL },
+	{  2,  2, NULL },			/* X */
+	{  1,  1, "W unlike" },
 	{  0,  0, "without read" },
 };
 
@@ -285,7 +407,11 @@ static const struct flip * const flips[][ZERO + 1] = {
 		[ZERO]		= npt_absent_flips,
 	},
 	[EPT] = {
-		[LEAF]		= ept_leaf_flips,
+		[LEAF]		= ept_common_flips,
+		[DEVICE_READS]	= ept_both_read_flips,
+		[CPU_ONLY]	= ept_cpu_only_flips,
+		[CPU_ONLY_RO]	= ept_cpu_only_ro_flips,
+		[DEVICE_ONLY]	= ept_device_only_flips,
 		[TABLE]		= ept_table_flips,
 		[MMIO]		= ept_mmio_flips,
 		[NONPRESENT]	= ept_absent_flips,
@@ -354,9 +480,13 @@ static void npt_can_follow_is_conservative(struct kunit *test)
 	}
 }
 
-/* VT-d: R or W, and nothing else. */
+/* VT-d: R or W, without bit 62, and nothing else. */
 static void ept_can_follow_is_read_or_write(struct kunit *test)
 {
+	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(0) | BIT_ULL(62),
+							    LVL_4K));
+	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(1) | BIT_ULL(62),
+							    LVL_2M));
 	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(0), LVL_4K));
 	KUNIT_EXPECT_TRUE(test, mmu_share_iommu_can_follow(EPT, BIT_ULL(1), LVL_4K));
 	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(EPT, ~(BIT_ULL(0) | BIT_ULL(1)),
@@ -400,9 +530,9 @@ static void leaf_above_1g_is_refused(struct kunit *test)
 }
 
 /*
- * All eight combinations of host-writable, MMU-writable and W; four exist.  Of NPT
- * this is a CPU-only leaf: where the device's door is open, host-writable is not a
- * mark of its own, see doors_test.c.
+ * All eight combinations of host-writable, MMU-writable and W; four exist, in a
+ * CPU-only leaf: where the device's door is open, host-writable is not a mark of its
+ * own, see doors_test.c.
  */
 static void only_kvms_writable_states_are_legal(struct kunit *test)
 {
@@ -410,7 +540,7 @@ static void only_kvms_writable_states_are_legal(struct kunit *test)
 	const u64 host = fmt == NPT ? BIT_ULL(10) : BIT_ULL(53);
 	const u64 mmu = fmt == NPT ? BIT_ULL(8) : BIT_ULL(55);
 	const u64 w = BIT_ULL(1);
-	const u64 base = (fmt == NPT ? npt_cpu_only(LVL_4K) : ept_leaf(LVL_4K)) &
+	const u64 base = (fmt == NPT ? npt_cpu_only(LVL_4K) : ept_cpu_only(LVL_4K)) &
 			 ~(host | mmu | w);
 
 	expect_verdict(test, fmt, base, LVL_4K, NULL);
@@ -423,16 +553,20 @@ static void only_kvms_writable_states_are_legal(struct kunit *test)
 	expect_verdict(test, fmt, base | host | w, LVL_4K, "without MMU-writable");
 }
 
+/* 7 is the CPUs' door, which is shut to them alone or there for nobody. */
 static void ept_memory_types(struct kunit *test)
 {
 	int type;
 
 	for (type = 0; type < 8; type++) {
-		u64 entry = ept_leaf(LVL_4K) & ~GENMASK_ULL(5, 3);
+		u64 entry = (ept_leaf(LVL_4K) & ~GENMASK_ULL(5, 3)) | (u64)type << 3;
+		bool reserved = type == 2 || type == 3;
 
-		expect_verdict(test, EPT, entry | (u64)type << 3, LVL_4K,
-			       type == 2 || type == 3 || type == 7 ?
-			       "memory type" : NULL);
+		expect_verdict(test, EPT, entry, LVL_4K,
+			       reserved ? "memory type" : NULL);
+		expect_verdict(test, EPT, entry | BIT_ULL(62), LVL_4K,
+			       reserved ? "memory type" :
+			       type == 7 ? "there for nobody" : NULL);
 	}
 }
 
@@ -471,15 +605,22 @@ static void ept_layout_is_the_contract(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, l->host_writable, BIT_ULL(53));
 	KUNIT_EXPECT_EQ(test, l->mmu_writable, BIT_ULL(55));
 	KUNIT_EXPECT_EQ(test, l->ad_type_shift, 58);
-	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60));
+	KUNIT_EXPECT_EQ(test, l->leaf_set, BIT_ULL(60) | BIT_ULL(62));
 	KUNIT_EXPECT_EQ(test, l->leaf_writable_set, BIT_ULL(53));
 	KUNIT_EXPECT_EQ(test, l->table_set, BIT_ULL(60));
 	KUNIT_EXPECT_EQ(test, l->next_level_shift, 0);
 	KUNIT_EXPECT_EQ(test, l->mmio_value, 0x3cULL);
 	KUNIT_EXPECT_EQ(test, l->mmio_mask, 0x3fULL | BIT_ULL(63));
-	/* It has no doors yet. */
-	KUNIT_EXPECT_EQ(test, l->doors.device, 0ULL);
-	KUNIT_EXPECT_EQ(test, l->doors.cpu_open, 0ULL);
+
+	KUNIT_EXPECT_EQ(test, l->doors.device, BIT_ULL(60) | BIT_ULL(62) |
+			BIT_ULL(1) | BIT_ULL(53) | BIT_ULL(55));
+	KUNIT_EXPECT_EQ(test, l->doors.device_open, BIT_ULL(60));
+	KUNIT_EXPECT_EQ(test, l->doors.device_write,
+			BIT_ULL(1) | BIT_ULL(53) | BIT_ULL(55));
+	KUNIT_EXPECT_EQ(test, l->doors.device_shut, BIT_ULL(60) | BIT_ULL(62));
+	KUNIT_EXPECT_EQ(test, l->doors.cpu, 7ULL << 3);
+	KUNIT_EXPECT_EQ(test, l->doors.cpu_shut, 7ULL << 3);
+	KUNIT_EXPECT_EQ(test, l->doors.one_write, BIT_ULL(1));
 }
 
 /* What make_spte() and make_nonleaf_spte() build with the layout is legal. */
@@ -501,10 +642,10 @@ static void layout_builds_legal_entries(struct kunit *test)
 			       l->mmu_writable | leaf_hw | ps, level, NULL);
 		expect_verdict(test, fmt, l->leaf_set | (leaf_hw & ~BIT_ULL(1)) |
 			       ps, level, NULL);
-		/* AMD-Vi finds nothing in either. */
-		KUNIT_EXPECT_EQ(test,
-				mmu_share_iommu_can_follow(fmt, l->leaf_set | leaf_hw | ps, level),
-				fmt == EPT);
+		/* No IOMMU finds anything there. */
+		KUNIT_EXPECT_FALSE(test,
+				   mmu_share_iommu_can_follow(fmt, l->leaf_set | leaf_hw | ps,
+							      level));
 	}
 
 	for (level = LVL_2M; level <= LVL_TOP; level++)

@@ -89,7 +89,7 @@ static inline u64 npt_table(int level)
 	       BIT_ULL(62);
 }
 
-/* R W X WB IPAT A D XU host-writable MMU-writable MMU-present SVE. */
+/* A common leaf: R W X WB IPAT A D XU host-writable MMU-writable MMU-present SVE. */
 static inline u64 ept_leaf(int level)
 {
 	u64 entry = 0x0000123440000000ULL | BIT_ULL(0) | BIT_ULL(1) |
@@ -98,6 +98,30 @@ static inline u64 ept_leaf(int level)
 		    BIT_ULL(60) | BIT_ULL(63);
 
 	return level > LVL_4K ? entry | BIT_ULL(7) : entry;
+}
+
+/* Neither side may write: no W, MMU-writable and host-writable. */
+static inline u64 ept_both_read(int level)
+{
+	return ept_leaf(level) & ~(BIT_ULL(1) | BIT_ULL(53) | BIT_ULL(55));
+}
+
+/* Shut to CPUs: memory type 7. */
+static inline u64 ept_device_only(int level)
+{
+	return ept_leaf(level) | (7ULL << 3);
+}
+
+/* Shut to the device: bit 62. */
+static inline u64 ept_cpu_only(int level)
+{
+	return ept_leaf(level) | BIT_ULL(62);
+}
+
+/* Likewise of a page that the host may not write. */
+static inline u64 ept_cpu_only_ro(int level)
+{
+	return ept_both_read(level) | BIT_ULL(62);
 }
 
 /* R W X A XU MMU-present SVE. */
@@ -117,7 +141,10 @@ static inline u64 sample_table(enum mmu_share_format fmt, int level)
 	return fmt == NPT ? npt_table(level) : ept_table();
 }
 
-/* A leaf without more is one that both sides may write.  The others are NPT's. */
+/*
+ * A leaf without more is one that both sides may write.  That one of the two may
+ * only read a common leaf is NPT's alone.  EPT's DEVICE_READS is that for both.
+ */
 enum kind {
 	LEAF,
 	DEVICE_READS,

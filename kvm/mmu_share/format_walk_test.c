@@ -47,21 +47,27 @@ static u64 random_npt_leaf(u64 entry, u64 r)
 	return entry;
 }
 
-/* The same, with EPT's X, XU, IPAT and memory types. */
+/*
+ * The same, with EPT's X, XU, IPAT and memory types.  Where the device's door is
+ * open all that says who may write is one.
+ */
 static u64 random_ept_leaf(u64 entry, u64 r)
 {
 	static const u8 memtypes[] = { 0, 1, 4, 5, 6 };
-	bool host_w = r % 4 > 0, mmu_w = r % 4 > 1, cpu_w = r % 4 > 2;
+	bool cpu_open = (r >> 40) % 3 != 0, device_open = (r >> 40) % 3 != 1;
+	int may = device_open ? r % 2 * 3 : r % 4;
 
 	entry |= BIT_ULL(0) | BIT_ULL(60) | BIT_ULL(63);
 	entry |= r & (BIT_ULL(2) | BIT_ULL(6) | BIT_ULL(8) | BIT_ULL(9) |
 		      BIT_ULL(10));
-	entry |= (u64)memtypes[(r >> 32) % 5] << 3;
-	if (host_w)
+	entry |= (cpu_open ? (u64)memtypes[(r >> 32) % 5] : 7) << 3;
+	if (!device_open)
+		entry |= BIT_ULL(62);
+	if (may > 0)
 		entry |= BIT_ULL(53);
-	if (mmu_w)
+	if (may > 1)
 		entry |= BIT_ULL(55);
-	if (cpu_w)
+	if (may > 2)
 		entry |= BIT_ULL(1);
 	return entry;
 }
@@ -89,16 +95,21 @@ static u64 random_table(enum mmu_share_format fmt, int level, u64 *rnd)
 	       (sample_table(fmt, level) & ~(TEST_ADDR | accessed));
 }
 
-/* A legal leaf: both find the same page, but for whom it is shut to: U and IR. */
+/*
+ * A legal leaf: both find the same page, but for whom it is shut to: U and IR, memory
+ * type 7 and bit 62.
+ */
 static void expect_leaf_alike(struct kunit *test, enum mmu_share_format fmt,
 			      u64 entry, const struct decoded *cpu,
 			      const struct decoded *iommu)
 {
-	bool cpu_open = fmt == EPT || entry & BIT_ULL(2);
-	bool device_open = fmt == EPT || entry & BIT_ULL(61);
+	bool cpu_open = fmt == NPT ? entry & BIT_ULL(2) : (entry >> 3 & 7) != 7;
+	bool device_open = fmt == NPT ? entry & BIT_ULL(61) : !(entry & BIT_ULL(62));
 
-	KUNIT_EXPECT_EQ_MSG(test, cpu->walk, TO_PAGE, "entry %016llx", entry);
-	KUNIT_EXPECT_EQ_MSG(test, cpu->read, cpu_open, "entry %016llx", entry);
+	KUNIT_EXPECT_EQ_MSG(test, may_access(cpu), cpu_open, "entry %016llx", entry);
+	KUNIT_EXPECT_EQ_MSG(test, cpu->walk,
+			    cpu_open || fmt == NPT ? TO_PAGE : FAULT,
+			    "entry %016llx", entry);
 	KUNIT_EXPECT_TRUE(test, cpu->read || !cpu->write);
 	KUNIT_EXPECT_TRUE(test, cpu_open || device_open);
 
@@ -132,7 +143,7 @@ static void legal_flips_decode_alike(struct kunit *test)
 		    (bit == 51 && (is_leaf_kind(c->kind) || c->kind == TABLE)))
 			continue;
 
-		if (cpu.walk == TO_PAGE) {
+		if (cpu.walk == TO_PAGE || iommu.walk == TO_PAGE) {
 			expect_leaf_alike(test, c->fmt, entry, &cpu, &iommu);
 		} else if (cpu.walk == TO_TABLE) {
 			KUNIT_EXPECT_EQ_MSG(test, cpu.walk, iommu.walk,
@@ -242,15 +253,16 @@ static void npt_stock_mmio_is_followable(struct kunit *test)
 		       "MMIO entry grants the IOMMU access");
 }
 
-/* EPT's upstream value is W without R: always followable, and refused. */
+/* EPT's upstream value is W without R: followable but for bit 62, and refused. */
 static void ept_stock_mmio_is_followable(struct kunit *test)
 {
 	u64 gen;
 
 	for (gen = 0; gen < BIT_ULL(STOCK_GEN_BITS); gen++) {
 		u64 entry = 0xfee00006ULL | stock_gen_spread(gen);
+		bool reaches = !(entry & BIT_ULL(62));
 
-		if (!mmu_share_iommu_can_follow(EPT, entry, LVL_4K) ||
+		if (mmu_share_iommu_can_follow(EPT, entry, LVL_4K) != reaches ||
 		    !mmu_share_check_entry(EPT, entry, LVL_4K))
 			break;
 	}
@@ -418,7 +430,7 @@ static void random_walk(struct kunit *test, enum mmu_share_format fmt, int top,
 	KUNIT_EXPECT_EQ(test, gets_anywhere(&iommu),
 			mmu_share_iommu_can_follow(fmt, entry[leaf], leaf));
 	/* EPT has one W; NPT has W for the CPU and IW for the device. */
-	if (fmt == EPT)
+	if (fmt == EPT && may_access(&cpu) && may_access(&iommu))
 		KUNIT_EXPECT_EQ(test, cpu.write, iommu.write);
 }
 

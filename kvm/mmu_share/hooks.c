@@ -55,7 +55,9 @@ void __mmu_share_check_spte(u64 spte, gfn_t gfn, int level)
  * @kvm: the VM
  * @iter: at a leaf that is open to the device, which upstream would zap
  *
- * The device keeps its page, as it does with a table of its own.
+ * The device keeps its page, as it does with a table of its own. Whoever shuts a
+ * leaf flushes CPU TLBs before he lets mmu_lock go, so that one that is shut already
+ * needs no flush.
  *
  * Context: mmu_lock held for write, and RCU.
  * Return: whether CPU TLBs must be flushed.

@@ -24,7 +24,7 @@ struct mmu_share_doors mmu_share_doors;
 /**
  * mmu_share_set_layout() - Choose where SPTEs hold KVM's own bits
  *
- * With share_iommu_tdp=0 upstream's layout stays. The TDP MMU must be in use:
+ * With share_iommu_tdp=0, or without A/D bits, upstream's layout stays. The TDP MMU must be in use:
  * a legacy shadow page may be a PAE one, in which bits 52-62 are reserved (AMD64
  * APM vol. 2, 5.2.3).
  *
@@ -34,7 +34,7 @@ void mmu_share_set_layout(void)
 {
 	const struct mmu_share_layout *layout;
 
-	if (!share_iommu_tdp)
+	if (!share_iommu_tdp || !kvm_ad_enabled)
 		return;
 
 	/* NPT entries have an NX bit where EPT entries have X bits. */

@@ -41,6 +41,7 @@
  * @strict: refuse pages that are not the memslot's
  * @mm_is_gone: the VMM has exited, so that the host maps nothing
  * @next: first gfn that is not done yet
+ * @flush: CPUs have lost rights, or a leaf, and their TLBs are not flushed yet
  * @budget: leaves that may be set before mmu_lock is let go
  */
 struct map_run {
@@ -54,6 +55,7 @@ struct map_run {
 	bool strict;
 	bool mm_is_gone;
 	gfn_t next;
+	bool flush;
 	s64 budget;
 };
 
@@ -92,31 +94,43 @@ static enum mmu_share_identity look_at_leaf(struct map_run *m, gfn_t gfn,
 }
 
 /*
- * What vCPUs may do with a leaf: as much as make_spte() would give a write fault,
- * or a read fault where the host or the memslot allows no more.
+ * What vCPUs may do with a leaf that the device may write, or not: as much as
+ * make_spte() would give a write fault, or a read fault where the host or the
+ * memslot allows no more.
  *
  * What KVM has reason to watch, guest page tables that it shadows and writes
- * while the dirty log is on, is write-protected for CPUs alone.
+ * while the dirty log is on, is write-protected for CPUs alone. Where W is both
+ * sides', CPUs have no part in a leaf in which W can't be what they may do.
  */
 static u64 cpu_bits(const struct map_run *m, gfn_t gfn, int level,
-		    enum mmu_share_identity identity)
+		    enum mmu_share_identity identity, bool device_write)
 {
+	const struct mmu_share_doors *doors = &mmu_share_doors;
 	struct kvm *kvm = m->share->kvm;
-	u64 bits = 0;
+	bool nx, log, write;
+	u64 bits;
 
-	if (level > PG_LEVEL_4K && is_nx_huge_page_enabled(kvm))
-		bits |= shadow_nx_mask;
+	/* As in make_spte(), NX is a bit that forbids, X is one that allows. */
+	nx = level > PG_LEVEL_4K && is_nx_huge_page_enabled(kvm);
+	bits = nx ? shadow_nx_mask : shadow_xs_mask | shadow_xu_mask;
 	if (identity <= HOST_ABSENT)
-		return bits;
+		return bits | doors->cpu_shut;
 
-	bits |= mmu_share_doors.cpu_open;
-	if (identity == HOST_READABLE || m->slot->flags & KVM_MEM_READONLY ||
-	    (kvm_page_track_write_tracking_enabled(kvm) &&
-	     mmu_try_to_unsync_pages(kvm, m->slot, gfn, false, true)))
-		return bits;
+	log = kvm_slot_dirty_track_enabled(m->slot);
+	write = identity == HOST_WRITABLE &&
+		!(m->slot->flags & KVM_MEM_READONLY) &&
+		!(kvm_page_track_write_tracking_enabled(kvm) &&
+		  mmu_try_to_unsync_pages(kvm, m->slot, gfn, false, true));
+	if (doors->one_write) {
+		if (device_write && (!write || log))
+			return bits | doors->cpu_shut;
+		return bits | kvm_x86_call(get_mt_mask)(kvm, gfn, m->host_mmio);
+	}
 
-	bits |= shadow_mmu_writable_mask;
-	return kvm_slot_dirty_track_enabled(m->slot) ? bits : bits | PT_WRITABLE_MASK;
+	bits |= doors->cpu_open;
+	if (write)
+		bits |= shadow_mmu_writable_mask;
+	return write && !log ? bits | PT_WRITABLE_MASK : bits;
 }
 
 /*
@@ -129,9 +143,6 @@ static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 	u64 spte = shadow_leaf_mask | shadow_present_mask | PT_PRESENT_MASK |
 		   shadow_accessed_mask;
 
-	/* As in make_spte(), NX is a bit that forbids, X is one that allows. */
-	if (level == PG_LEVEL_4K || !is_nx_huge_page_enabled(m->share->kvm))
-		spte |= shadow_xs_mask | shadow_xu_mask;
 	if (level > PG_LEVEL_4K)
 		spte |= PT_PAGE_SIZE_MASK;
 	if (!m->host_mmio)
@@ -140,7 +151,8 @@ static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 		spte |= shadow_dirty_mask;
 
 	return spte_open_to_device(spte, m->write) |
-	       cpu_bits(m, gfn, level, identity) | (u64)pfn << PAGE_SHIFT;
+	       cpu_bits(m, gfn, level, identity, m->write) |
+	       (u64)pfn << PAGE_SHIFT;
 }
 
 static bool is_device_only(u64 spte, int level)
@@ -158,7 +170,7 @@ static bool leaf_fits(struct map_run *m, gfn_t gfn, int level)
 	if (level == PG_LEVEL_4K)
 		return true;
 
-	if (level > KVM_MAX_HUGEPAGE_LEVEL ||
+	if (level > max_huge_page_level ||
 	    gfn < m->start || gfn + npages > m->end)
 		return false;
 
@@ -247,12 +259,23 @@ static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 }
 
 /*
+ * What stays of a leaf that CPUs have, besides its page. Where W is both sides' the
+ * log of vCPUs' writes is by D, which is clear where the next one is to be logged.
+ */
+static u64 kept_bits(void)
+{
+	return mmu_share_doors.one_write ? spte_cpu_bits() | shadow_dirty_mask :
+					   spte_cpu_bits();
+}
+
+/*
  * Open 4K leaves that only CPUs have, from @iter on in its table, for as long as
  * they have the very pages. That the CPUs may use such a leaf says that it is
  * what the host maps, so that there is nothing to look up.
  *
- * CPUs may set A, D and W of a leaf meanwhile. W stays, A and D are set anyway.
- * Most leaves differ in their pages alone, which is what is tried first.
+ * CPUs may set A, D and W of a leaf meanwhile. W stays; A is set anyway, D as well
+ * or it stays. Most leaves differ in their pages alone, which is what is tried first. Where W
+ * is both sides', one that differs in it is map_leaf()'s.
  *
  * Leaves @iter at the last one. Returns false when there was none.
  */
@@ -272,7 +295,7 @@ static bool open_cpu_leaves(struct map_run *m, struct tdp_iter *iter)
 	if (iter->level != PG_LEVEL_4K || !is_shadow_present_pte(iter->old_spte))
 		return false;
 
-	keep = spte_cpu_bits() | SPTE_BASE_ADDR_MASK;
+	keep = kept_bits() | SPTE_BASE_ADDR_MASK;
 	open = make_open_spte(m, iter->gfn, PG_LEVEL_4K, 0, HOST_ABSENT) & ~keep;
 	max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - spte_index(sptes));
 	pfn = mmu_share_find_pfn(&m->cursor, iter->gfn, &left);
@@ -284,7 +307,8 @@ static bool open_cpu_leaves(struct map_run *m, struct tdp_iter *iter)
 		while (!try_cmpxchg64(&sptes[nr], &old, spte)) {
 			if (!is_shadow_present_pte(old) ||
 			    (old & SPTE_BASE_ADDR_MASK) != page ||
-			    spte_is_open_to_device(old))
+			    spte_is_open_to_device(old) ||
+			    spte_rights_differ(old, m->write))
 				goto done;
 			spte = open | (old & keep);
 			if (check) {
@@ -326,13 +350,13 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	u64 left, spte, pfn = mmu_share_find_pfn(&m->cursor, iter->gfn, &left);
 	struct kvm *kvm = m->share->kvm;
 	enum mmu_share_identity identity;
+	bool keep;
 
 	/* What CPUs may use is what the host maps, see open_cpu_leaves(). */
-	if (is_shadow_present_pte(iter->old_spte) &&
-	    spte_to_pfn(iter->old_spte) == pfn)
-		identity = HOST_ABSENT;
-	else
-		identity = look_at_leaf(m, iter->gfn, iter->level);
+	keep = is_shadow_present_pte(iter->old_spte) &&
+	       spte_to_pfn(iter->old_spte) == pfn &&
+	       !spte_rights_differ(iter->old_spte, m->write);
+	identity = keep ? HOST_ABSENT : look_at_leaf(m, iter->gfn, iter->level);
 	if (identity == HOST_OTHER) {
 		if (m->strict)
 			return -EADDRNOTAVAIL;
@@ -357,10 +381,13 @@ static int map_leaf(struct map_run *m, struct tdp_iter *iter)
 	}
 
 	spte = make_open_spte(m, iter->gfn, iter->level, pfn, identity);
-	if (is_shadow_present_pte(iter->old_spte)) {
+	if (keep) {
 		/* What CPUs may do has been settled by their own faults. */
-		spte &= ~spte_cpu_bits();
-		spte |= iter->old_spte & spte_cpu_bits();
+		spte &= ~kept_bits();
+		spte |= iter->old_spte & kept_bits();
+	} else if (is_shadow_present_pte(iter->old_spte)) {
+		/* The same page with other rights. */
+		m->flush = true;
 	}
 	kvm_tdp_mmu_set_spte(kvm, iter, spte);
 
@@ -384,8 +411,10 @@ static int map_walk(struct map_run *m)
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, share->root, m->next, m->end) {
-		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, m->flush, false)) {
+			m->flush = false;
 			continue;
+		}
 
 		if (m->budget <= 0) {
 			ret = -EAGAIN;
@@ -422,6 +451,10 @@ static int map_walk(struct map_run *m)
 		}
 		share->spare = NULL;
 	}
+	/* Nobody flushes for a leaf that is shut to CPUs already. */
+	if (m->flush)
+		kvm_flush_remote_tlbs(kvm);
+	m->flush = false;
 	rcu_read_unlock();
 	return ret;
 }
@@ -549,6 +582,26 @@ int mmu_share_map(struct tdp_share *handle, u64 gpa,
 }
 ALLOW_ERROR_INJECTION(mmu_share_map, ERRNO);
 
+/* Whether what a leaf maps has the memory type of memory, or needs none. */
+static bool is_plain_memory(u64 spte)
+{
+	kvm_pfn_t pfn = spte_to_pfn(spte);
+
+	return !kvm_x86_ops.get_mt_mask ||
+	       (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn)));
+}
+
+/*
+ * Whether a 4K leaf is for the device alone as @spte is. Registers are left to a
+ * vCPU's fault, where CPUs' memory type hangs on that.
+ */
+static bool is_like(u64 other, u64 spte)
+{
+	return is_device_only(other, PG_LEVEL_4K) &&
+	       spte_device_may_write(other) == spte_device_may_write(spte) &&
+	       is_plain_memory(other);
+}
+
 /*
  * Open 4K leaves to the CPUs, from @iter on in its table, for as long as the answer
  * is the same for all. Leaves @iter at the last one that was looked at.
@@ -560,8 +613,9 @@ static void open_small_leaves(struct map_run *m, struct tdp_iter *iter)
 	u64 bits, nr, max = min(m->end - iter->gfn, SPTE_ENT_PER_PAGE - index);
 	enum mmu_share_identity identity;
 	struct kvm *kvm = m->share->kvm;
+	bool opened;
 
-	for (nr = 1; nr < max && is_device_only(sptes[nr], PG_LEVEL_4K); nr++)
+	for (nr = 1; nr < max && is_like(sptes[nr], iter->old_spte); nr++)
 		;
 	/* KVM tracks writes by gfn. */
 	if (kvm_page_track_write_tracking_enabled(kvm))
@@ -569,16 +623,22 @@ static void open_small_leaves(struct map_run *m, struct tdp_iter *iter)
 
 	m->cursor = (struct mmu_share_cursor) { .sptes = sptes, .base = iter->gfn };
 	identity = look(m, iter->gfn, &nr);
-	bits = cpu_bits(m, iter->gfn, PG_LEVEL_4K, identity);
-	for (u64 i = 0; identity > HOST_ABSENT && i < nr; i++) {
-		u64 old = atomic64_fetch_or(bits, (atomic64_t *)&sptes[i]);
+	bits = cpu_bits(m, iter->gfn, PG_LEVEL_4K, identity,
+			spte_device_may_write(iter->old_spte));
+	opened = identity > HOST_ABSENT && spte_is_open_to_cpus(bits);
+	for (u64 i = 0; opened && i < nr; i++) {
+		u64 spte, old = READ_ONCE(sptes[i]);
+
+		do
+			spte = (old & ~spte_cpu_bits()) | bits;
+		while (!try_cmpxchg64(&sptes[i], &old, spte));
 
 		if (READ_ONCE(mmu_share_check_entries))
-			__mmu_share_check_spte(old | bits, iter->gfn + i, iter->level);
+			__mmu_share_check_spte(spte, iter->gfn + i, iter->level);
 		trace_kvm_tdp_mmu_spte_changed(iter->as_id, iter->gfn + i,
-					       iter->level, old, old | bits);
+					       iter->level, old, spte);
 	}
-	if (identity > HOST_ABSENT)
+	if (opened)
 		atomic64_add(nr, &m->share->opened_to_cpus);
 
 	mmu_share_skip(iter, nr);
@@ -591,6 +651,7 @@ static void open_huge_leaf(struct map_run *m, struct tdp_iter *iter)
 	u32 npages = KVM_PAGES_PER_HPAGE(iter->level);
 	const struct tdp_pages pages = { &pfn, &npages, 1 };
 	enum mmu_share_identity identity;
+	u64 bits;
 
 	m->cursor = (struct mmu_share_cursor) {
 		.pages = &pages,
@@ -603,9 +664,12 @@ static void open_huge_leaf(struct map_run *m, struct tdp_iter *iter)
 	identity = look_at_leaf(m, iter->gfn, iter->level);
 	if (identity <= HOST_ABSENT)
 		return;
+	bits = cpu_bits(m, iter->gfn, iter->level, identity,
+			spte_device_may_write(iter->old_spte));
+	if (!spte_is_open_to_cpus(bits))
+		return;
 	kvm_tdp_mmu_set_spte(m->share->kvm, iter,
-			     (iter->old_spte & ~spte_cpu_bits()) |
-			     cpu_bits(m, iter->gfn, iter->level, identity));
+			     (iter->old_spte & ~spte_cpu_bits()) | bits);
 	atomic64_inc(&m->share->opened_to_cpus);
 }
 
@@ -641,7 +705,8 @@ void mmu_share_open_slot(struct kvm_mmu_share *share,
 		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
 			continue;
 
-		if (!is_device_only(iter.old_spte, iter.level))
+		if (!is_device_only(iter.old_spte, iter.level) ||
+		    !is_plain_memory(iter.old_spte))
 			continue;
 		if (iter.level == PG_LEVEL_4K)
 			open_small_leaves(&m, &iter);

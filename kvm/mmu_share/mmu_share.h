@@ -30,6 +30,7 @@ int __mmu_share_check_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault,
 u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte);
 int mmu_share_resolve_conflict(struct kvm_vcpu *vcpu);
 bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter);
+bool mmu_share_handle_trap(struct kvm_vcpu *vcpu, gpa_t gpa, int *ret);
 void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
@@ -118,6 +119,79 @@ static inline bool mmu_share_is_shut_to_cpus(const struct kvm_mmu_page *sp, u64 
 {
 	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp) &&
 	       !spte_is_open_to_cpus(spte);
+}
+
+/**
+ * mmu_share_is_shut_to_vcpu() - the same of a leaf that a vCPU's walk ends at
+ * @vcpu: the vCPU; its root may be one without a struct kvm_mmu_page
+ * @spte: an SPTE
+ *
+ * Context: the vCPU's thread.
+ */
+static inline bool mmu_share_is_shut_to_vcpu(struct kvm_vcpu *vcpu, u64 spte)
+{
+	struct kvm_mmu_page *root;
+
+	if (!static_branch_unlikely(&mmu_share_key) || !is_shadow_present_pte(spte))
+		return false;
+	root = root_to_sp(vcpu->arch.mmu->root.hpa);
+	return root && is_io_shared_sp(root) && !spte_is_open_to_cpus(spte);
+}
+
+/**
+ * mmu_share_write_protect() - write-protect a leaf for CPUs
+ * @sp: the leaf's table, or another of its root
+ * @spte: a shadow-present leaf
+ * @new_spte: in: the leaf without what lets CPUs write; out: what is to be set
+ *
+ * Where W is what the device may do too, CPUs lose the leaf instead, and their
+ * next access has KVM look again.
+ *
+ * Context: any.
+ * Return: true if so; CPU TLBs must be flushed before mmu_lock is let go, as
+ * nobody else does for a leaf that is shut to CPUs already
+ */
+static inline bool mmu_share_write_protect(const struct kvm_mmu_page *sp, u64 spte,
+					   u64 *new_spte)
+{
+	if (!mmu_share_is_open(sp, spte) || !mmu_share_doors.one_write)
+		return false;
+	*new_spte = spte_shut_to_cpus(spte);
+	return *new_spte != spte;
+}
+
+/**
+ * mmu_share_write_protect_open() - the same, for who clears W in place
+ * @kvm: the VM
+ * @sp: the leaf's table, or another of its root
+ * @iter: at a shadow-present leaf
+ * @flush: set if CPU TLBs must be flushed before mmu_lock is let go
+ *
+ * Context: mmu_lock held for write, and RCU.
+ * Return: true where the leaf is done; false where W is the CPUs' own
+ */
+static inline bool mmu_share_write_protect_open(struct kvm *kvm,
+						const struct kvm_mmu_page *sp,
+						struct tdp_iter *iter, bool *flush)
+{
+	if (!mmu_share_is_open(sp, iter->old_spte) || !mmu_share_doors.one_write)
+		return false;
+	*flush |= mmu_share_shut_to_cpus(kvm, iter);
+	return true;
+}
+
+/**
+ * mmu_share_cpus_spte() - a leaf as far as it is vCPUs'
+ * @sp: the leaf's table
+ * @spte: an SPTE
+ *
+ * Context: any.
+ * Return: @spte, or what stands for nothing where it is the device's alone
+ */
+static inline u64 mmu_share_cpus_spte(const struct kvm_mmu_page *sp, u64 spte)
+{
+	return is_shadow_present_pte(spte) && mmu_share_is_shut_to_cpus(sp, spte) ?
+		       SHADOW_NONPRESENT_VALUE : spte;
 }
 
 /**
@@ -242,9 +316,37 @@ static inline bool mmu_share_is_shut_to_cpus(const struct kvm_mmu_page *sp, u64 
 	return false;
 }
 
+static inline bool mmu_share_is_shut_to_vcpu(struct kvm_vcpu *vcpu, u64 spte)
+{
+	return false;
+}
+
 static inline bool mmu_share_shut_to_cpus(struct kvm *kvm, struct tdp_iter *iter)
 {
 	return false;
+}
+
+static inline bool mmu_share_handle_trap(struct kvm_vcpu *vcpu, gpa_t gpa, int *ret)
+{
+	return false;
+}
+
+static inline bool mmu_share_write_protect(const struct kvm_mmu_page *sp, u64 spte,
+					   u64 *new_spte)
+{
+	return false;
+}
+
+static inline bool mmu_share_write_protect_open(struct kvm *kvm,
+						const struct kvm_mmu_page *sp,
+						struct tdp_iter *iter, bool *flush)
+{
+	return false;
+}
+
+static inline u64 mmu_share_cpus_spte(const struct kvm_mmu_page *sp, u64 spte)
+{
+	return spte;
 }
 
 static inline bool mmu_share_keep_table(struct kvm_mmu_page *root,

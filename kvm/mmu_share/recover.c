@@ -42,10 +42,12 @@ static u64 make_whole_spte(struct kvm *kvm, struct kvm_mmu_page *sp)
 {
 	u64 pages = KVM_PAGES_PER_HPAGE(sp->role.level);
 	u64 volatile_bits = shadow_accessed_mask | shadow_dirty_mask |
-			    PT_WRITABLE_MASK | shadow_nx_mask;
+			    shadow_nx_mask;
 	u64 first = READ_ONCE(sp->spt[0]), gathered = 0;
 	int i;
 
+	if (!mmu_share_doors.one_write)
+		volatile_bits |= PT_WRITABLE_MASK;
 	if (!IS_ALIGNED(spte_to_pfn(first), pages * SPTE_ENT_PER_PAGE))
 		return 0;
 
@@ -216,6 +218,7 @@ static void recover_level(struct kvm *kvm, struct kvm_mmu_page *root,
 	rcu_read_unlock();
 }
 
+/* Up to @max_level, or to the entries of the root. */
 static void recover(struct kvm *kvm, const struct kvm_memory_slot *slot,
 		    gfn_t start, gfn_t end, int max_level)
 {
@@ -233,6 +236,7 @@ static void recover(struct kvm *kvm, const struct kvm_memory_slot *slot,
 	write_lock(&kvm->mmu_lock);
 	root = mmu_share_get_root(kvm);
 	if (root) {
+		max_level = min_t(int, max_level, root->role.level);
 		for (r->level = PG_LEVEL_2M; r->level <= max_level; r->level++)
 			recover_level(kvm, root, r);
 		kvm_tdp_mmu_put_root(kvm, root);
@@ -252,9 +256,16 @@ static void recover(struct kvm *kvm, const struct kvm_memory_slot *slot,
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot)
 {
+	struct kvm_mmu_share *share;
+
+	share = rcu_dereference_protected(kvm->arch.mmu_share,
+					  lockdep_is_held(&kvm->slots_lock));
+	/* What the log has shut to CPUs is like its neighbours again. */
+	if (share && mmu_share_doors.one_write)
+		mmu_share_open_slot(share, slot);
 	if (!slot->as_id)
 		recover(kvm, slot, slot->base_gfn,
-			slot->base_gfn + slot->npages, KVM_MAX_HUGEPAGE_LEVEL);
+			slot->base_gfn + slot->npages, max_huge_page_level);
 }
 
 /**
@@ -269,6 +280,5 @@ void mmu_share_free_empty_tables(struct kvm *kvm,
 {
 	if (!slot->as_id)
 		recover(kvm, NULL, slot->base_gfn,
-			slot->base_gfn + slot->npages,
-			kvm_mmu_common_tdp_role(kvm).level);
+			slot->base_gfn + slot->npages, PT64_ROOT_MAX_LEVEL);
 }

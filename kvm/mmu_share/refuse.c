@@ -32,10 +32,6 @@ static const struct mmu_share_refusal refusals[MMU_SHARE_NEEDS] = {
 		-EPERM,
 		"it is another process's; use an ordinary HWPT",
 	},
-	[MMU_SHARE_LEVEL] = {
-		-ENODEV,
-		"the table's depth hangs on guest CPUID; use an ordinary HWPT",
-	},
 	[MMU_SHARE_ALIVE] = {
 		-EIO,
 		"the VM is dead; start it again",

@@ -16,7 +16,6 @@
  * @MMU_SHARE_BARE_METAL: CPU TLBs are flushed by KVM, not by Hyper-V on its own
  * @MMU_SHARE_OWN_VM: it is the caller's own process that made the VM, as KVM
  *	demands for all that is done to it
- * @MMU_SHARE_LEVEL: the table's depth is the same for all vCPUs
  * @MMU_SHARE_ALIVE: KVM has not given up on the VM
  * @MMU_SHARE_NEEDS: their number
  */
@@ -27,7 +26,6 @@ enum mmu_share_need {
 	MMU_SHARE_PLAIN_VM,
 	MMU_SHARE_BARE_METAL,
 	MMU_SHARE_OWN_VM,
-	MMU_SHARE_LEVEL,
 	MMU_SHARE_ALIVE,
 	MMU_SHARE_NEEDS,
 };

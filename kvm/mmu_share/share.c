@@ -36,7 +36,6 @@ static int mmu_share_refuse(struct kvm *kvm, bool verbose)
 	__set_bit(MMU_SHARE_BARE_METAL, &met);
 #endif
 	__assign_bit(MMU_SHARE_OWN_VM, &met, kvm->mm == current->mm);
-	__assign_bit(MMU_SHARE_LEVEL, &met, kvm_mmu_common_tdp_role(kvm).level);
 	__assign_bit(MMU_SHARE_ALIVE, &met, !kvm->vm_dead && !kvm->vm_bugged);
 
 	refusal = mmu_share_refusal(met);
@@ -284,7 +283,11 @@ static void mmu_share_table(struct tdp_share *handle,
 	info->format = mmu_share_format == MMU_SHARE_NPT_AMDV1 ?
 			       TDP_FORMAT_AMDV1 : TDP_FORMAT_VTDSS;
 	info->levels = share->root->role.level;
-	info->pgsizes = SZ_4K | SZ_2M | SZ_1G;
+	info->pgsizes = SZ_4K;
+	if (max_huge_page_level >= PG_LEVEL_2M)
+		info->pgsizes |= SZ_2M;
+	if (max_huge_page_level >= PG_LEVEL_1G)
+		info->pgsizes |= SZ_1G;
 }
 
 static const struct tdp_provider_ops mmu_share_provider_ops = {

@@ -45,7 +45,9 @@ static void unmap_leaves(struct kvm_mmu_share *share, struct tdp_iter *iter,
 		old = READ_ONCE(*sptep);
 again:
 		if ((old ^ like) & attrs) {
-			if (!spte_is_open_to_device(old)) {
+			/* EPT's tables are like open leaves in their doors' bits. */
+			if (!spte_is_open_to_device(old) ||
+			    !is_last_spte(old, level)) {
 				if (level > PG_LEVEL_4K)
 					break;
 				unlike++;
