@@ -205,12 +205,13 @@ static bool stands_in_for(struct iommu_domain *domain, struct iommu_domain *old)
 /*
  * What an IOAS may map must not change with its HWPT's table. What only the
  * private one can hold is refused by a map, and the HWPT steps aside. One that can
- * hold less is of another kind (AMD's v2), which devices do not move to and from
- * without losing DMA.
+ * hold less is of another kind (AMD's v2, VT-d's first stage). With AMD's devices
+ * do not move to and from it without losing DMA.
  */
 static int keep_aperture(struct iommu_domain *shared, struct iommu_domain *old)
 {
-	if (old->geometry.aperture_end < shared->geometry.aperture_end)
+	if (old->geometry.aperture_end < shared->geometry.aperture_end &&
+	    !tdp_bridge_any_private(shared))
 		return -EOPNOTSUPP;
 	shared->geometry = old->geometry;
 	return 0;

@@ -17,6 +17,30 @@
 /* How often whoever shares by itself is told to make way for a claim. */
 #define TDP_CLAIM_TRIES		4
 
+/* Why an IOMMU is refused, and what to do about it. */
+static const struct {
+	int err;
+	const char *why;
+} iommu_refusals[] = {
+	{ TDP_REFUSE_WALK, "the IOMMU can't walk KVM's table" },
+	{ TDP_REFUSE_INCOHERENT,
+	  "the IOMMU does not snoop CPU caches when it walks a table" },
+	{ TDP_REFUSE_CACHING_MODE,
+	  "the IOMMU caches what is not present, as a virtual one does" },
+	{ TDP_REFUSE_WRITE_BUFFER,
+	  "the IOMMU has a write buffer to be flushed at each change" },
+	{ TDP_REFUSE_BIT_62,
+	  "the IOMMU serves device TLBs; see intel_iommu=tdp_bit62" },
+	{ TDP_REFUSE_MODE,
+	  "the IOMMU is in legacy mode; boot with intel_iommu=sm_on" },
+	{ TDP_REFUSE_SNOOP,
+	  "the IOMMU can't make DMA snoop, as the HWPT promises" },
+};
+
+/* The two have it at one place, so that it need not be asked which it is. */
+static_assert(offsetof(struct tdp_domain, amdv1.amdpt.common) ==
+	      offsetof(struct tdp_domain, vtdss.vtdss_pt.common));
+
 static struct tdp_domain *to_tdp(struct pt_iommu *iommu_table)
 {
 	return container_of(iommu_table, struct tdp_domain, iommu);
@@ -200,9 +224,40 @@ bool tdp_bridge_is_bound(struct iommu_domain *domain)
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_is_bound);
 
+/**
+ * tdp_bridge_any_private() - Whether devices may come from any domain
+ * @domain: a bound domain
+ *
+ * Context: any.
+ * Return: see &tdp_domain.any_private
+ */
+bool tdp_bridge_any_private(struct iommu_domain *domain)
+{
+	return to_tdp(iommupt_from_domain(domain))->any_private;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_any_private);
+
 static const struct tdp_sink_ops tdp_sink_ops = {
 	.flush_tables = tdp_flush_tables,
 };
+
+static void init_domain(struct tdp_domain *tdp, const struct pt_iommu_cfg *cfg,
+			enum tdp_format format, unsigned long pgsizes)
+{
+	struct pt_common *common = &tdp->amdv1.amdpt.common;
+
+	/* hw_info() is all that is left of the generic code, it reads these. */
+	common->features = cfg->features;
+	common->max_vasz_lg2 = cfg->hw_max_vasz_lg2;
+	common->max_oasz_lg2 = cfg->hw_max_oasz_lg2;
+
+	tdp->format = format;
+	tdp->va_bits = cfg->hw_max_vasz_lg2;
+	tdp->pgsizes = pgsizes;
+
+	tdp->iommu.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	tdp->iommu.domain.is_iommupt = true;
+}
 
 /**
  * tdp_bridge_init_amdv1() - Prepare a domain for an AMD-Vi v1 share
@@ -219,21 +274,36 @@ void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
 			   const struct pt_iommu_amdv1_cfg *cfg,
 			   unsigned long pgsizes)
 {
-	struct pt_common *common = &tdp->amdv1.amdpt.common;
+	unsigned int levels = (cfg->common.hw_max_vasz_lg2 - PAGE_SHIFT) /
+			      TDP_LEVEL_BITS;
 
-	/* hw_info() is all that is left of the generic code, it reads these. */
-	common->features = cfg->common.features;
-	common->max_vasz_lg2 = cfg->common.hw_max_vasz_lg2;
-	common->max_oasz_lg2 = cfg->common.hw_max_oasz_lg2;
-
-	tdp->format = TDP_FORMAT_AMDV1;
-	tdp->va_bits = cfg->common.hw_max_vasz_lg2;
-	tdp->pgsizes = pgsizes;
-
-	tdp->iommu.domain.type = IOMMU_DOMAIN_UNMANAGED;
-	tdp->iommu.domain.is_iommupt = true;
+	init_domain(tdp, &cfg->common, TDP_FORMAT_AMDV1, pgsizes);
+	/* A table may have any number of levels up to that. */
+	tdp->levels = GENMASK(levels, 1);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_init_amdv1);
+
+/**
+ * tdp_bridge_init_vtdss() - Prepare a domain for a VT-d second-stage share
+ * @tdp: overlays the driver's domain; iommu.domain.ops is set, the rest is zero
+ * @cfg: what the IOMMU can walk; the top level is the share's own
+ * @levels: bitmap of numbers of levels that a table may have
+ * @pgsizes: bitmap of leaf sizes, in bytes, that the IOMMU may be given
+ *
+ * As tdp_bridge_init_amdv1(). The driver replaces one domain by another in place
+ * whatever table the other has, its own or a first stage's.
+ *
+ * Context: any.
+ */
+void tdp_bridge_init_vtdss(struct tdp_domain *tdp,
+			   const struct pt_iommu_vtdss_cfg *cfg,
+			   unsigned long levels, unsigned long pgsizes)
+{
+	init_domain(tdp, &cfg->common, TDP_FORMAT_VTDSS, pgsizes);
+	tdp->levels = levels;
+	tdp->any_private = true;
+}
+EXPORT_SYMBOL_GPL(tdp_bridge_init_vtdss);
 
 /**
  * tdp_bridge_bind() - Make a share's table the domain's
@@ -263,17 +333,17 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 	tdp = to_tdp(iommu_table);
 	common = &tdp->amdv1.amdpt.common;
 	ref->share->ops->table(ref->share, &info);
-	table_bits = PAGE_SHIFT + 9 * info.levels;
+	table_bits = PAGE_SHIFT + TDP_LEVEL_BITS * info.levels;
 
 	if (info.format != tdp->format || (info.pgsizes & ~tdp->pgsizes)) {
 		if (asked)
 			pr_warn_ratelimited("the IOMMU walks another format or other page sizes than the CPU; use an ordinary HWPT\n");
 		return -ENODEV;
 	}
-	if (table_bits > tdp->va_bits) {
+	if (!(tdp->levels & BIT(info.levels))) {
 		if (asked)
-			pr_warn_ratelimited("the IOMMU walks %u address bits, the VM's table has %u; use an ordinary HWPT\n",
-					    tdp->va_bits, table_bits);
+			pr_warn_ratelimited("the IOMMU walks no table of %u levels, which the VM's has; use an ordinary HWPT\n",
+					    info.levels);
 		return -ENODEV;
 	}
 
@@ -301,11 +371,12 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 	 */
 	common->top_of_table = (uintptr_t)phys_to_virt(info.root) |
 			       (info.levels - 1);
-	common->max_vasz_lg2 = table_bits;
+	common->max_vasz_lg2 = min(table_bits, tdp->va_bits);
 
 	domain->pgsize_bitmap = tdp->pgsizes;
 	domain->geometry.aperture_start = 0;
-	domain->geometry.aperture_end = GENMASK_ULL(table_bits - 1, 0);
+	domain->geometry.aperture_end =
+		GENMASK_ULL(common->max_vasz_lg2 - 1, 0);
 	domain->geometry.force_aperture = true;
 
 	/* Last: from here on the driver's free calls tdp_deinit(). */
@@ -332,18 +403,45 @@ int tdp_bridge_refuse_flags(u32 flags)
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_flags);
 
 /**
- * tdp_bridge_refuse_iommu() - Say that a device's IOMMU driver takes no share
+ * tdp_bridge_refuse_iommu() - Say why a device's IOMMU takes no share
  * @dev: the device
+ * @err: what its driver said, one of TDP_REFUSE_*. Anything else is not the
+ *	IOMMU's, and has been logged by whoever found it.
+ *
+ * For what user space has asked for.
  *
  * Context: any.
- * Return: -ENODEV
+ * Return: the errno for user space
  */
-int tdp_bridge_refuse_iommu(struct device *dev)
+int tdp_bridge_refuse_iommu(struct device *dev, int err)
 {
-	dev_warn_ratelimited(dev, "tdp_bridge: the IOMMU can't walk KVM's table; use an ordinary HWPT\n");
-	return -ENODEV;
+	for (int i = 0; i < ARRAY_SIZE(iommu_refusals); i++) {
+		if (iommu_refusals[i].err == err)
+			dev_warn_ratelimited(dev, "tdp_bridge: %s; or use an ordinary HWPT\n",
+					     iommu_refusals[i].why);
+	}
+	return err == TDP_REFUSE_WALK ? -ENODEV : err;
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
+
+/**
+ * tdp_bridge_refuse_attach() - The same for a device that is to be attached
+ * @tdp: a bound domain
+ * @dev: the device
+ * @err: as for tdp_bridge_refuse_iommu()
+ *
+ * Says nothing if nobody has asked for the domain.
+ *
+ * Context: any.
+ * Return: the errno for user space
+ */
+int tdp_bridge_refuse_attach(struct tdp_domain *tdp, struct device *dev,
+			     int err)
+{
+	if (tdp->asked)
+		return tdp_bridge_refuse_iommu(dev, err);
+	return err == TDP_REFUSE_WALK ? -ENODEV : err;
+}
 
 /**
  * tdp_bridge_read_pfns() - The domain op for shared domains

@@ -85,6 +85,21 @@ enum tdp_format {
 	TDP_FORMAT_VTDSS,
 };
 
+/* Each level of a table, in either format, takes so many bits of an address. */
+#define TDP_LEVEL_BITS	9
+
+/*
+ * What a driver that is asked for a domain, or to attach a device to one, says of
+ * an IOMMU that can't be given a hypervisor's table; see tdp_bridge_refuse_iommu().
+ */
+#define TDP_REFUSE_WALK		(-EOPNOTSUPP)	/* it can't walk it; ENODEV to users */
+#define TDP_REFUSE_INCOHERENT	(-ESTALE)	/* walks don't snoop CPU caches */
+#define TDP_REFUSE_CACHING_MODE	(-EMULTIHOP)	/* it caches what is not present */
+#define TDP_REFUSE_WRITE_BUFFER	(-ENOBUFS)	/* to be flushed at each change */
+#define TDP_REFUSE_BIT_62	(-ENOTUNIQ)	/* may not shut a leaf to devices */
+#define TDP_REFUSE_MODE		(-ENOPROTOOPT)	/* leaves must say: snoop */
+#define TDP_REFUSE_SNOOP	(-EL2NSYNC)	/* DMA need not snoop */
+
 /**
  * struct tdp_table_info - a share's table as an IOMMU must be told of it
  * @root: physical address of the top table, constant for the share's life
@@ -179,13 +194,17 @@ struct tdp_provider_ops {
  * struct tdp_domain - an IOMMU domain whose table is a share's
  * @iommu: what the driver and the IOMMU core see
  * @amdv1: the same, for AMD's driver
+ * @vtdss: the same, for Intel's driver
  * @ref: the share, once bound
- * @va_bits: what the IOMMU can walk at most
+ * @va_bits: address bits that the IOMMU takes at most
+ * @levels: bitmap of numbers of levels that a table may have for the IOMMU
  * @pgsizes: leaf sizes, in bytes, that the IOMMU can walk
  * @format: the entry format that the IOMMU walks
  * @asked: user space asked for the share and is told in the log why it does not
  *	get what it asks for
  * @filled: see tdp_bridge_set_filled()
+ * @any_private: devices move between it and any paging domain of the driver's
+ *	without losing DMA, not just those whose table has the same format
  *
  * The driver overlays its own domain struct with this one, as it does with
  * generic_pt's.
@@ -194,13 +213,16 @@ struct tdp_domain {
 	union {
 		struct pt_iommu iommu;
 		struct pt_iommu_amdv1 amdv1;
+		struct pt_iommu_vtdss vtdss;
 	};
 	struct tdp_share_ref *ref;
 	unsigned int va_bits;
+	unsigned long levels;
 	unsigned long pgsizes;
 	enum tdp_format format;
 	bool asked;
 	bool filled;
+	bool any_private;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
@@ -219,10 +241,16 @@ int tdp_bridge_bind(struct iommu_domain *domain, struct tdp_share_ref *ref,
 		    bool asked);
 void tdp_bridge_set_filled(struct iommu_domain *domain);
 bool tdp_bridge_is_bound(struct iommu_domain *domain);
+bool tdp_bridge_any_private(struct iommu_domain *domain);
 
 int tdp_bridge_refuse_flags(u32 flags);
-int tdp_bridge_refuse_iommu(struct device *dev);
+int tdp_bridge_refuse_iommu(struct device *dev, int err);
+int tdp_bridge_refuse_attach(struct tdp_domain *tdp, struct device *dev,
+			     int err);
 
+void tdp_bridge_init_vtdss(struct tdp_domain *tdp,
+			   const struct pt_iommu_vtdss_cfg *cfg,
+			   unsigned long levels, unsigned long pgsizes);
 void tdp_bridge_init_amdv1(struct tdp_domain *tdp,
 			   const struct pt_iommu_amdv1_cfg *cfg,
 			   unsigned long pgsizes);
@@ -260,9 +288,9 @@ static inline int tdp_bridge_refuse_flags(u32 flags)
 	return -EOPNOTSUPP;
 }
 
-static inline int tdp_bridge_refuse_iommu(struct device *dev)
+static inline int tdp_bridge_refuse_iommu(struct device *dev, int err)
 {
-	return -ENODEV;
+	return err;
 }
 #endif
 
