@@ -54,9 +54,10 @@ tree() {
 
 # Our sources, and where link-sources puts them in build/linux: the kernel's, then the tests.
 # shellcheck disable=SC2034
-SOURCE_DIRS=(kvm/mmu_share iommu/tdp_bridge iommu/iommufd_tdp selftests)
+SOURCE_DIRS=(kvm/mmu_share iommu/tdp_bridge iommu/iommufd_tdp iommu/intel_tdp selftests)
 # shellcheck disable=SC2034
-LINKED_KERNEL_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge drivers/iommu/iommufd/tdp)
+LINKED_KERNEL_DIRS=(arch/x86/kvm/mmu_share drivers/iommu/tdp_bridge drivers/iommu/iommufd/tdp
+	drivers/iommu/intel/tdp)
 # shellcheck disable=SC2034
 LINKED_DIRS=("${LINKED_KERNEL_DIRS[@]}" tools/testing/selftests/kvm/tdp)
 
