@@ -22,6 +22,7 @@ u64 caps::cap() const
 {
 	u64 v = 6;				/* ND: 2^16 domains */
 
+	v |= (u64)rwbf << 4;
 	v |= (u64)cm << 7;
 	for (unsigned n = 3; n <= 5; n++)	/* SAGAW, bit 1 is 3 levels */
 		if (levels & bit(n))
@@ -159,8 +160,8 @@ static bool set_unit(caps &c, const char *name, const char *v, bool *known)
 	const struct { const char *name; bool *to; } flags[] = {
 		{ "first", &c.first }, { "nest", &c.nest }, { "ssads", &c.ssads },
 		{ "first1g", &c.first1g }, { "coherent", &c.coherent }, { "sc", &c.sc },
-		{ "psi", &c.psi }, { "cm", &c.cm }, { "pt", &c.pt }, { "ats", &c.ats },
-		{ "pri", &c.pri }, { "pasid", &c.pasid }, { "rps", &c.rps },
+		{ "psi", &c.psi }, { "cm", &c.cm }, { "rwbf", &c.rwbf }, { "pt", &c.pt },
+		{ "ats", &c.ats }, { "pri", &c.pri }, { "pasid", &c.pasid }, { "rps", &c.rps },
 	};
 	for (auto &f : flags)
 		if (!strcmp(name, f.name))

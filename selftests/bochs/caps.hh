@@ -22,7 +22,7 @@ struct caps {
 	bool sc = true;			/* snoop control */
 	bool psi = true;
 	unsigned mamv = 18;
-	bool cm = false;
+	bool cm = false, rwbf = false;
 	bool pt = true;
 	unsigned faults = 8;
 	bool ats = false, pri = false, pasid = false;
