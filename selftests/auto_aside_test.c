@@ -6,10 +6,10 @@
  */
 #include <sys/mman.h>
 
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "background.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "sysfile.h"

@@ -13,11 +13,11 @@
 #include <sys/ioctl.h>
 #include <linux/vfio.h>
 
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "background.h"
 #include "dma_page.h"
 #include "dma_test.h"
+#include "iommu_hw.h"
 #include "operator.h"
 #include "tap.h"
 
@@ -66,7 +66,7 @@ static void converted_while_reset(void)
 	struct resets resets[2] = { 0 };
 	struct vmm_share_status st;
 	struct vfio_dev devs[2];
-	struct amd_dte dte;
+	struct iommu_entry entry;
 	struct auto_vm a;
 
 	operator_share_by_order_only();
@@ -111,9 +111,10 @@ static void converted_while_reset(void)
 		usleep(10000);
 	auto_vm_expect_shared(&a);
 	for (i = 0; i < 2; i++) {
-		amd_dte_read(devs[i].bdf, &dte);
-		TEST_ASSERT(dte.translates && dte.root == vmm_kvm_root(getpid()),
-			    "%s is at %#llx", devs[i].bdf, dte.root);
+		iommu_entry_read(devs[i].bdf, &entry);
+		TEST_ASSERT(entry.translates &&
+			    entry.root == vmm_kvm_root(getpid()),
+			    "%s is at %#llx", devs[i].bdf, entry.root);
 		vfio_dev_close(&devs[i]);
 	}
 	auto_vm_destroy(&a);

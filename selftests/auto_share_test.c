@@ -4,9 +4,9 @@
  * while. It does also where the IOAS maps less than the VM has, or more, and the
  * device reaches exactly that. It does not where the IOAS maps other pages.
  */
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "tap.h"
@@ -282,10 +282,10 @@ static void one_ioas_of_a_vm(void)
 
 static bool at_kvm_root(struct vfio_dev *dev)
 {
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(dev->bdf, &dte);
-	return dte.translates && dte.root == vmm_kvm_root(getpid());
+	iommu_entry_read(dev->bdf, &entry);
+	return entry.translates && entry.root == vmm_kvm_root(getpid());
 }
 
 /*

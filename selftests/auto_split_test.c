@@ -11,11 +11,11 @@
  * 3. A map that needs a private table fails when that can't be had.
  * 4. Control: in the same run devices are moved that do not refuse.
  */
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "background.h"
 #include "dma_page.h"
 #include "fail_nth.h"
+#include "iommu_hw.h"
 #include "operator.h"
 #include "tap.h"
 
@@ -50,11 +50,11 @@ static void expect_reached(struct auto_vm *a, struct guest_mem *mem, bool reache
 static void expect_split(struct auto_vm *a)
 {
 	struct vmm_share_status st = auto_vm_status();
-	struct amd_dte edu, testdev;
+	struct iommu_entry edu, testdev;
 
 	TEST_ASSERT(!strcmp(st.reason, "split"), "not split: %s", st.line);
-	amd_dte_read(a->s.edu.bdf, &edu);
-	amd_dte_read(a->testdev.bdf, &testdev);
+	iommu_entry_read(a->s.edu.bdf, &edu);
+	iommu_entry_read(a->testdev.bdf, &testdev);
 	TEST_ASSERT(edu.translates && testdev.translates, "not translated");
 	TEST_ASSERT(edu.root != testdev.root, "both are at %#llx", edu.root);
 }

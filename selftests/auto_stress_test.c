@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "tap.h"
 
 #define SECONDS		8

@@ -7,8 +7,8 @@
  */
 #include <sys/mman.h>
 
-#include "amd_iommu.h"
 #include "background.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"

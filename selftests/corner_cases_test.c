@@ -4,8 +4,8 @@
  * which one page is another one; maps over what is there already; the moment
  * when the vCPUs change roots.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "refusal.h"
 #include "share_vm.h"

@@ -6,7 +6,7 @@
  */
 #include <sys/utsname.h>
 
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "memstat.h"
 #include "mmu_share.h"
 #include "sysfile.h"
@@ -28,7 +28,7 @@ static const char * const kind_names[KINDS] = {
 };
 
 struct result {
-	struct amd_dte dte;
+	struct iommu_entry entry;
 	__u64 kvm_root;
 	__u64 boot_faults;
 	__u64 table_bytes;
@@ -95,7 +95,7 @@ static void measure(int kind, struct result *r)
 		vmm_wait_shared(v.pid, VMM_SECONDS);
 	r->table_bytes = memstat_second_level_bytes() - bytes;
 	TEST_ASSERT(vmm_share_status(v.pid, &r->status), "the VM is not listed");
-	amd_dte_read(disk.bdf, &r->dte);
+	iommu_entry_read(disk.bdf, &r->entry);
 	r->kvm_root = vmm_kvm_root(v.pid);
 	vmm_expect_clean_guest_log(&v);
 	vmm_quit(&v);
@@ -144,11 +144,12 @@ static void print_proof(const struct result *r)
 	printf("\nDoes one table serve both walkers?\n");
 	printf("  Same root: the page where each starts to walk, as read from\n");
 	printf("  the disk's device-table entry and from KVM\n");
-	print_root("IOMMU's root, shared table", one->dte.root);
+	print_root("IOMMU's root, shared table", one->entry.root);
 	print_root("KVM's root, shared table", one->kvm_root);
 	printf("    %-34s %s\n", "equal",
-	       check(one->dte.translates && one->dte.root == one->kvm_root));
-	print_root("IOMMU's root, separate tables", two->dte.root);
+	       check(one->entry.translates &&
+		     one->entry.root == one->kvm_root));
+	print_root("IOMMU's root, separate tables", two->entry.root);
 	printf("  Same memory: the guest wrote files, read them back and compared each byte\n");
 	printf("    %-34s %llu reads and writes, ok\n", kind_names[SHARED],
 	       one->ios);

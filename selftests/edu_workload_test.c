@@ -4,7 +4,7 @@
  * both, measured side by side in one boot: the smallest thing that shows what
  * sharing is for. demo.c shows it with a whole guest.
  */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "memstat.h"
 #include "mmu_share.h"
 #include "share_vm.h"
@@ -27,13 +27,13 @@ struct result {
 static void check_root(struct share_vm *s, enum hwpt_kind kind)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(s->edu.bdf, &dte);
+	iommu_entry_read(s->edu.bdf, &entry);
 	mmu_share_read(s->vm, &info);
-	TEST_ASSERT(dte.translates, "the device is not translated at all");
+	TEST_ASSERT(entry.translates, "the device is not translated at all");
 	TEST_ASSERT_EQ(info.shared, kind == HWPT_SHARED);
-	TEST_ASSERT_EQ(dte.root == info.root, kind == HWPT_SHARED);
+	TEST_ASSERT_EQ(entry.root == info.root, kind == HWPT_SHARED);
 }
 
 /* vCPU 0 writes, the device copies, vCPU 1 reads: in pages far apart. */

@@ -7,9 +7,9 @@
 #include <sys/ioctl.h>
 #include <linux/vfio.h>
 
-#include "amd_iommu.h"
 #include "fail_nth.h"
 #include "fail_parts.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "tap.h"
@@ -65,12 +65,12 @@ static void add_ordinary(struct world *w)
 static void expect_testdev_at_kvms_root(struct world *w)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
 	mmu_share_read(w->s.vm, &info);
-	amd_dte_read(w->testdev.bdf, &dte);
-	TEST_ASSERT(info.shared && dte.translates && dte.root == info.root,
-		    "root %#llx in the IOMMU, KVM's is %#llx", dte.root,
+	iommu_entry_read(w->testdev.bdf, &entry);
+	TEST_ASSERT(info.shared && entry.translates && entry.root == info.root,
+		    "root %#llx in the IOMMU, KVM's is %#llx", entry.root,
 		    info.root);
 }
 
@@ -319,11 +319,11 @@ static int attach_testdev_ordinary(struct world *w)
 static void expect_replaced_by_ordinary(struct world *w)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
 	mmu_share_read(w->s.vm, &info);
-	amd_dte_read(w->testdev.bdf, &dte);
-	TEST_ASSERT(dte.translates && dte.root != info.root,
+	iommu_entry_read(w->testdev.bdf, &entry);
+	TEST_ASSERT(entry.translates && entry.root != info.root,
 		    "the IOMMU still walks KVM's root");
 	expect_reached(w, &w->kept, true);
 }

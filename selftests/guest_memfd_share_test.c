@@ -7,8 +7,8 @@
  */
 #include <linux/falloc.h>
 
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "refusal.h"

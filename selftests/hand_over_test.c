@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <linux/iommufd.h>
 
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "kvm_vfio.h"
 #include "mmu_share.h"
 #include "tap.h"
@@ -100,11 +100,11 @@ static void __noreturn be_the_old_vmm(struct parts *p, int fd)
 
 static __u64 device_root(struct vfio_dev *dev)
 {
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(dev->bdf, &dte);
-	TEST_ASSERT(dte.translates, "%s is not translated", dev->bdf);
-	return dte.root;
+	iommu_entry_read(dev->bdf, &entry);
+	TEST_ASSERT(entry.translates, "%s is not translated", dev->bdf);
+	return entry.root;
 }
 
 static void handed_over(void)

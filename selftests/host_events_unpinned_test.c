@@ -7,8 +7,8 @@
  *
  * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 numa=fake=2'
  */
-#include "amd_iommu.h"
 #include "host_event.h"
+#include "iommu_hw.h"
 #include "old_page.h"
 #include "processor.h"
 #include "share_vm.h"

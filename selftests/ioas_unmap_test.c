@@ -6,7 +6,7 @@
  */
 #include <sys/mman.h>
 
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"

@@ -10,9 +10,9 @@
  *
  * bench: --kernel stock --bench amd-full
  */
-#include "amd_iommu.h"
 #include "dma_test.h"
 #include "guest_mem.h"
+#include "iommu_hw.h"
 #include "iommufd.h"
 #include "kmsg.h"
 #include "tap.h"
@@ -44,7 +44,7 @@ static void expect_fault(struct tracked *t, int log, __u64 iova,
 	unsigned int domain, said_flags;
 	unsigned long long said_iova;
 	char line[KMSG_LINE], *fault;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
 	TEST_ASSERT(next_fault(log, line), "no event for %#llx", iova);
 	fault = strstr(line, "IO_PAGE_FAULT");
@@ -52,11 +52,11 @@ static void expect_fault(struct tracked *t, int log, __u64 iova,
 		    sscanf(fault, "IO_PAGE_FAULT domain=%x address=%llx flags=%x",
 			   &domain, &said_iova, &said_flags) == 3,
 		    "cannot parse: %s", line);
-	amd_dte_read(t->dev.bdf, &dte);
+	iommu_entry_read(t->dev.bdf, &entry);
 	TEST_ASSERT(said_iova == iova && said_flags == flags &&
-		    domain == (dte.q[1] & DTE_DOMAIN_MASK),
-		    "%s, and not %#llx with flags %#x in domain %#llx", line,
-		    iova, flags, dte.q[1] & DTE_DOMAIN_MASK);
+		    domain == entry.domain,
+		    "%s, and not %#llx with flags %#x in domain %#x", line,
+		    iova, flags, entry.domain);
 }
 
 /* One access of 4 bytes at most, which makes one event. */

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "aftermath.h"
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"

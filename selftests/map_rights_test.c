@@ -4,8 +4,8 @@
  * and the process give: neither has the other's, in one table as with a table
  * each.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "stress_guest.h"

@@ -8,8 +8,8 @@
  * memslots_test.c has all orders, auto_aside_test.c the conflict of a VM that
  * shares by itself.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "tap.h"

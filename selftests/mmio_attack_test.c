@@ -7,7 +7,7 @@
  * A page of this process is the victim: its physical address is a guest
  * address without memory.
  */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "memstat.h"
 #include "mmu_share.h"
 #include "processor.h"

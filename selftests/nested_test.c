@@ -5,8 +5,8 @@
  * root. That is between KVM and the vCPUs. The device goes on reading and
  * writing these very pages, L1 changes its tables, and L2 sees it.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "svm_util.h"

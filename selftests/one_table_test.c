@@ -4,7 +4,7 @@
  * root, and mapping memory costs one table's pages, where an ordinary HWPT
  * costs two tables'.
  */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "memstat.h"
 #include "mmu_share.h"
 #include "share_vm.h"
@@ -20,23 +20,23 @@
 static void roots_are_equal(void)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 	struct share_vm s;
 
 	share_vm_create(&s, HWPT_SHARED);
-	amd_dte_read(s.edu.bdf, &dte);
+	iommu_entry_read(s.edu.bdf, &entry);
 	mmu_share_read(s.vm, &info);
-	TEST_ASSERT(dte.translates, "the device is not translated at all");
+	TEST_ASSERT(entry.translates, "the device is not translated at all");
 	TEST_ASSERT_EQ(info.shared, 1);
-	TEST_ASSERT_EQ(dte.root, info.root);
-	TEST_ASSERT_EQ(dte.mode, info.root_level);
+	TEST_ASSERT_EQ(entry.root, info.root);
+	TEST_ASSERT_EQ(entry.levels, info.root_level);
 
 	/* Running vCPUs must not move KVM away from that root. */
 	guest_nop(s.vcpus[0]);
 	guest_nop(s.vcpus[1]);
-	amd_dte_read(s.edu.bdf, &dte);
+	iommu_entry_read(s.edu.bdf, &entry);
 	mmu_share_read(s.vm, &info);
-	TEST_ASSERT_EQ(dte.root, info.root);
+	TEST_ASSERT_EQ(entry.root, info.root);
 	share_vm_destroy(&s);
 }
 
@@ -44,17 +44,18 @@ static void ordinary_root_differs(void)
 {
 	__u32 ordinary;
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 	struct share_vm s;
 
 	share_vm_create(&s, HWPT_SHARED);
 	ordinary = iommufd_hwpt_alloc(s.iommufd, s.edu.dev_id, s.ioas,
 				      HWPT_ORDINARY, -1);
 	vfio_dev_attach(&s.edu, ordinary);
-	amd_dte_read(s.edu.bdf, &dte);
+	iommu_entry_read(s.edu.bdf, &entry);
 	mmu_share_read(s.vm, &info);
-	TEST_ASSERT(dte.translates, "the device is not translated at all");
-	TEST_ASSERT(dte.root != info.root, "both roots are %#llx", dte.root);
+	TEST_ASSERT(entry.translates, "the device is not translated at all");
+	TEST_ASSERT(entry.root != info.root, "both roots are %#llx",
+		    entry.root);
 	share_vm_destroy(&s);
 }
 

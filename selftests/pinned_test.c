@@ -6,8 +6,8 @@
  * host_events_pinned_test.c and host_events_unpinned_test.c have all that a host
  * may do, memslot_gone_test.c has more of memslots.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "leaks.h"
 #include "mmu_share.h"
 #include "processor.h"

@@ -7,10 +7,10 @@
  * 2. The same where dirty logging splits the leaves and merges them again.
  * 3. A map for writing of a memslot that vCPUs may only read.
  */
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_check.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "processor.h"
 #include "tap.h"
 #include "touch.h"

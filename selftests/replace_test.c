@@ -3,7 +3,7 @@
  * A device moves from an ordinary HWPT to a shared one and back, in one step
  * each, and finds its memory in either, also in between.
  */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "tap.h"
@@ -23,13 +23,13 @@ static void expect_copy(struct share_vm *s, struct guest_mem *mem, __u64 seed)
 static void expect_on_kvm_root(struct share_vm *s, bool expected)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(s->edu.bdf, &dte);
+	iommu_entry_read(s->edu.bdf, &entry);
 	mmu_share_read(s->vm, &info);
-	TEST_ASSERT(dte.translates, "the device is not translated");
-	TEST_ASSERT((dte.root == info.root) == expected,
-		    "device's root %#llx, KVM's %#llx", dte.root, info.root);
+	TEST_ASSERT(entry.translates, "the device is not translated");
+	TEST_ASSERT((entry.root == info.root) == expected,
+		    "device's root %#llx, KVM's %#llx", entry.root, info.root);
 }
 
 static void there_and_back(void)

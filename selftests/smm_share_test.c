@@ -4,8 +4,8 @@
  * it (SMRAM) may lie over memory that a device uses: the vCPU in SMM sees the
  * one, the device the other, and memslots of the one come and go.
  */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "smm.h"

@@ -3,7 +3,7 @@
  * KVM splits huge leaves when dirty logging begins and merges them when it
  * ends. A device that writes and reads there meanwhile loses nothing.
  */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "share_vm.h"
 #include "tap.h"
 

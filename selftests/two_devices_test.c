@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Two devices use one shared HWPT: same root, same memory, same blocks. */
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "share_vm.h"
 #include "tap.h"
 
@@ -25,13 +25,13 @@ static void teardown(struct share_vm *s, struct vfio_dev *second)
 static void same_root(void)
 {
 	struct vfio_dev second;
-	struct amd_dte a, b;
+	struct iommu_entry a, b;
 	struct guest_mem mem;
 	struct share_vm s;
 
 	setup(&s, &second, &mem);
-	amd_dte_read(s.edu.bdf, &a);
-	amd_dte_read(second.bdf, &b);
+	iommu_entry_read(s.edu.bdf, &a);
+	iommu_entry_read(second.bdf, &b);
 	TEST_ASSERT(a.translates && b.translates, "not translated");
 	TEST_ASSERT_EQ(a.root, b.root);
 	teardown(&s, &second);

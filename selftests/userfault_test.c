@@ -8,9 +8,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "amd_iommu.h"
 #include "background.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "leaks.h"
 #include "mmu_share.h"
 #include "processor.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Looks into the AMD IOMMU itself: device-table entries and its event log. */
+/* Looks into an AMD IOMMU: device-table entries and its event log. */
 #include <linux/bits.h>
 
 #include "amd_iommu.h"
@@ -22,6 +22,11 @@
 #define EVENT_POLLS	50
 #define EVENT_POLL_US	1000
 
+bool amd_iommu_exists(void)
+{
+	return !access(AMD_DEBUGFS "/devtbl", R_OK);
+}
+
 void amd_dte_read(const char *bdf, struct amd_dte *dte)
 {
 	char text[1024], *line;
@@ -36,9 +41,19 @@ void amd_dte_read(const char *bdf, struct amd_dte *dte)
 	TEST_ASSERT(line && sscanf(line, "%*s %llx %llx %llx %llx", &q[3],
 				   &q[2], &q[1], &q[0]) == 4,
 		    "cannot parse devtbl: %s", text);
-	dte->translates = (q[0] & DTE_V) && (q[0] & DTE_TV);
-	dte->mode = (q[0] >> DTE_MODE_SHIFT) & DTE_MODE_MASK;
-	dte->root = q[0] & DTE_ROOT_MASK;
+}
+
+void amd_entry_read(const char *bdf, struct iommu_entry *entry)
+{
+	struct amd_dte dte;
+
+	amd_dte_read(bdf, &dte);
+	entry->translates = (dte.q[0] & DTE_V) && (dte.q[0] & DTE_TV);
+	if (!entry->translates)
+		return;
+	entry->levels = (dte.q[0] >> DTE_MODE_SHIFT) & DTE_MODE_MASK;
+	entry->root = dte.q[0] & DTE_ROOT_MASK;
+	entry->domain = dte.q[1] & DTE_DOMAIN_MASK;
 }
 
 /* Of the first IOMMU, which the emulated machine has one of. */
@@ -55,12 +70,12 @@ static __u64 mmio_read(unsigned int offset)
 	return strtoull(value + strlen("Value:"), NULL, 16);
 }
 
-__u64 iommu_events_mark(void)
+__u64 amd_events_mark(void)
 {
 	return mmio_read(REG_EVENT_TAIL) / EVENT_SIZE;
 }
 
-unsigned int iommu_events_since(__u64 mark)
+unsigned int amd_events_since(__u64 mark)
 {
 	__u64 len = 1ULL << ((mmio_read(REG_EVENT_BASE) >> LOG_LEN_SHIFT) &
 			     LOG_LEN_MASK);
@@ -70,7 +85,7 @@ unsigned int iommu_events_since(__u64 mark)
 	for (i = 0; i < EVENT_POLLS && !n; i++) {
 		if (i)
 			usleep(EVENT_POLL_US);
-		n = (iommu_events_mark() + len - mark) % len;
+		n = (amd_events_mark() + len - mark) % len;
 	}
 	return n;
 }

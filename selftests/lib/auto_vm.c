@@ -5,9 +5,9 @@
 #include <sys/ioctl.h>
 #include <linux/vfio.h>
 
-#include "amd_iommu.h"
 #include "auto_vm.h"
 #include "dma_page.h"
+#include "iommu_hw.h"
 #include "kvm_vfio.h"
 #include "tap.h"
 
@@ -80,11 +80,11 @@ struct vmm_share_status auto_vm_status(void)
 
 static void expect_root(struct auto_vm *a, bool shared)
 {
-	struct amd_dte edu, testdev;
+	struct iommu_entry edu, testdev;
 	__u64 root = vmm_kvm_root(getpid());
 
-	amd_dte_read(a->s.edu.bdf, &edu);
-	amd_dte_read(a->testdev.bdf, &testdev);
+	iommu_entry_read(a->s.edu.bdf, &edu);
+	iommu_entry_read(a->testdev.bdf, &testdev);
 	TEST_ASSERT(edu.translates && edu.root == testdev.root,
 		    "the devices are at 0x%llx and 0x%llx", edu.root,
 		    testdev.root);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Checks of DMA that many tests make: it arrives, it is stopped, it goes on. */
-#include "amd_iommu.h"
 #include "dma_check.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "tap.h"
 
@@ -48,12 +48,12 @@ void dma_check_write_stopped(struct share_vm *s, __u64 gpa)
 static void expect_root(struct steady_dma *d)
 {
 	struct mmu_share_info info;
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(d->s->edu.bdf, &dte);
-	TEST_ASSERT_EQ(dte.root, d->root);
-	amd_dte_read(d->testdev.bdf, &dte);
-	TEST_ASSERT_EQ(dte.root, d->root);
+	iommu_entry_read(d->s->edu.bdf, &entry);
+	TEST_ASSERT_EQ(entry.root, d->root);
+	iommu_entry_read(d->testdev.bdf, &entry);
+	TEST_ASSERT_EQ(entry.root, d->root);
 	mmu_share_read(d->s->vm, &info);
 	TEST_ASSERT(!info.shared || info.root == d->root,
 		    "KVM's root is %#llx, the device's %#llx", info.root,
@@ -63,7 +63,7 @@ static void expect_root(struct steady_dma *d)
 void steady_dma_start(struct steady_dma *d, struct share_vm *s, __u64 iova,
 		      void *va, size_t len)
 {
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
 	memset(d, 0, sizeof(*d));
 	d->s = s;
@@ -74,8 +74,8 @@ void steady_dma_start(struct steady_dma *d, struct share_vm *s, __u64 iova,
 	d->load.va = va;
 	d->load.len = len;
 
-	amd_dte_read(s->edu.bdf, &dte);
-	d->root = dte.root;
+	iommu_entry_read(s->edu.bdf, &entry);
+	d->root = entry.root;
 	expect_root(d);
 	d->mark = iommu_events_mark();
 	testdev_load_start(&d->load);

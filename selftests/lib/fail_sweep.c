@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Fails a step of a VM with a shared table once for each fault it can meet. */
-#include "amd_iommu.h"
 #include "dma_page.h"
 #include "fail_nth.h"
 #include "fail_sweep.h"
+#include "iommu_hw.h"
 #include "leaks.h"
 #include "mmu_share.h"
 #include "sysfile.h"
@@ -44,24 +44,24 @@ static bool disarm(const struct fault *fault)
 struct state {
 	struct leak_counts counts;
 	struct mmu_share_info info;
-	struct amd_dte testdev;
-	struct amd_dte edu;
+	struct iommu_entry testdev;
+	struct iommu_entry edu;
 };
 
 static void state_read(struct world *w, struct state *st)
 {
 	mmu_share_read(w->s.vm, &st->info);
-	amd_dte_read(w->testdev.bdf, &st->testdev);
-	amd_dte_read(w->s.edu.bdf, &st->edu);
+	iommu_entry_read(w->testdev.bdf, &st->testdev);
+	iommu_entry_read(w->s.edu.bdf, &st->edu);
 }
 
-static void expect_same_dte(const char *bdf, const struct amd_dte *a,
-			    const struct amd_dte *b)
+static void expect_same_entry(const char *bdf, const struct iommu_entry *a,
+			      const struct iommu_entry *b)
 {
-	TEST_ASSERT(a->translates == b->translates && a->mode == b->mode &&
+	TEST_ASSERT(a->translates == b->translates && a->levels == b->levels &&
 		    a->root == b->root,
-		    "%s: root %#llx, mode %u became root %#llx, mode %u", bdf,
-		    a->root, a->mode, b->root, b->mode);
+		    "%s: root %#llx, %u levels became root %#llx, %u levels",
+		    bdf, a->root, a->levels, b->root, b->levels);
 }
 
 /*
@@ -106,8 +106,8 @@ static void expect_same_state(struct world *w, const struct step *step,
 
 	expect_same_counts(step, &before->counts);
 	state_read(w, &now);
-	expect_same_dte(w->testdev.bdf, &before->testdev, &now.testdev);
-	expect_same_dte(w->s.edu.bdf, &before->edu, &now.edu);
+	expect_same_entry(w->testdev.bdf, &before->testdev, &now.testdev);
+	expect_same_entry(w->s.edu.bdf, &before->edu, &now.edu);
 
 	TEST_ASSERT_EQ(now.info.shared, was.shared);
 	TEST_ASSERT_EQ(now.info.root, was.root);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The set-up of most tests: a VM, an IOAS, a HWPT and an assigned device. */
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
 #include "sysfile.h"
@@ -17,8 +18,8 @@ void share_vm_require(bool share)
 	__TEST_REQUIRE(mmu_share_parameter() == share,
 		       "needs a boot with kvm.share_iommu_tdp=%d", share);
 	__TEST_REQUIRE(!access("/dev/iommu", R_OK | W_OK), "no /dev/iommu");
-	__TEST_REQUIRE(!access(DEBUGFS "/iommu/amd/devtbl", R_OK),
-		       "no AMD IOMMU, or no CONFIG_AMD_IOMMU_DEBUGFS");
+	__TEST_REQUIRE(iommu_hw() != IOMMU_HW_NONE,
+		       "no IOMMU, or no CONFIG_*_IOMMU_DEBUGFS");
 	__TEST_REQUIRE(vfio_dev_find(bdf, EDU_VENDOR, EDU_DEVICE, 0),
 		       "no edu device");
 }

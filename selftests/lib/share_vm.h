@@ -27,7 +27,8 @@ struct share_vm {
 
 /*
  * Ends the program as skipped unless the machine is what the tests need: the
- * parameter in sysfs is @share, /dev/iommu, an AMD IOMMU, an edu device.
+ * parameter in sysfs is @share, /dev/iommu, an IOMMU that shows its entries, an
+ * edu device.
  */
 void share_vm_require(bool share);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Random DMA, each access checked against the model. */
-#include "amd_iommu.h"
 #include "history.h"
+#include "iommu_hw.h"
 #include "stress.h"
 
 #define DMA_VALUE	((__u64)TESTDEV_WORD << 32 | TESTDEV_WORD)

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "amd_iommu.h"
 #include "hang.h"
+#include "iommu_hw.h"
 #include "kmsg.h"
 #include "sysfile.h"
 #include "tap.h"
@@ -254,7 +254,8 @@ void vmm_kill(struct vmm *v)
 
 void vmm_expect_no_iommu_events(struct vmm *v)
 {
-	static const char * const needles[] = { "Event logged [", NULL };
+	static const char * const needles[] = { "Event logged [",
+						"fault addr 0x", NULL };
 	unsigned int n = iommu_events_since(v->iommu_mark);
 	char line[KMSG_LINE];
 

@@ -2,7 +2,7 @@
 /* Assigned disks of a QEMU's guest: the guest's work on them, and conversions. */
 #include <glob.h>
 
-#include "amd_iommu.h"
+#include "iommu_hw.h"
 #include "sysfile.h"
 #include "tap.h"
 #include "vmm_guest.h"
@@ -143,10 +143,10 @@ __u64 vmm_pinned_bytes(pid_t pid)
 void vmm_expect_one_table(struct vmm *v, const char *bdf)
 {
 	__u64 root = vmm_kvm_root(v->pid);
-	struct amd_dte dte;
+	struct iommu_entry entry;
 
-	amd_dte_read(bdf, &dte);
-	TEST_ASSERT(root && dte.translates && dte.root == root,
-		    "%s: the IOMMU's root is %#llx, KVM's %#llx", bdf, dte.root,
-		    root);
+	iommu_entry_read(bdf, &entry);
+	TEST_ASSERT(root && entry.translates && entry.root == root,
+		    "%s: the IOMMU's root is %#llx, KVM's %#llx", bdf,
+		    entry.root, root);
 }

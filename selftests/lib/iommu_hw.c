@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Looks into the IOMMU itself, AMD's or Intel's: a device's entry, and faults. */
+#include "amd_iommu.h"
+#include "intel_iommu.h"
+#include "iommu_hw.h"
+#include "test_util.h"
+
+enum iommu_hw iommu_hw(void)
+{
+	if (amd_iommu_exists())
+		return IOMMU_HW_AMD;
+	return intel_iommu_exists() ? IOMMU_HW_INTEL : IOMMU_HW_NONE;
+}
+
+static bool is_intel(void)
+{
+	enum iommu_hw hw = iommu_hw();
+
+	TEST_ASSERT(hw != IOMMU_HW_NONE, "no IOMMU in debugfs");
+	return hw == IOMMU_HW_INTEL;
+}
+
+void iommu_entry_read(const char *bdf, struct iommu_entry *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	if (is_intel())
+		intel_entry_read(bdf, entry);
+	else
+		amd_entry_read(bdf, entry);
+}
+
+__u64 iommu_events_mark(void)
+{
+	return is_intel() ? intel_faults() : amd_events_mark();
+}
+
+unsigned int iommu_events_since(__u64 mark)
+{
+	return is_intel() ? intel_faults() - mark : amd_events_since(mark);
+}
