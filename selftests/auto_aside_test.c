@@ -383,7 +383,7 @@ static void nothing_is_lost(void)
 
 	before = auto_vm_status();
 	mark = iommu_events_mark();
-	faults = share_vm_npt_faults(&w.a.s);
+	faults = share_vm_tdp_faults(&w.a.s);
 	load_start(&load, &w.a);
 	loop.vcpu = w.a.s.vcpus[1];
 	loop.gpa = w.other.gpa;
@@ -409,7 +409,7 @@ static void nothing_is_lost(void)
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
 
 	/* The vCPUs kept what they had all the time. */
-	TEST_ASSERT_EQ(share_vm_npt_faults(&w.a.s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&w.a.s), faults);
 	auto_vm_destroy(&w.a);
 }
 

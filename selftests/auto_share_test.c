@@ -46,9 +46,9 @@ static void becomes_shared(enum auto_vm_hwpt kind)
 
 	/* vCPUs have it too, without a fault. */
 	share_vm_warm_up(&a.s);
-	st.devices = share_vm_npt_faults(&a.s);
+	st.devices = share_vm_tdp_faults(&a.s);
 	guest_fill(a.s.vcpus[0], a.mem.gpa, a.mem.size, SIZE_4K, 1);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&a.s), st.devices);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&a.s), st.devices);
 	auto_vm_destroy(&a);
 }
 

@@ -230,14 +230,14 @@ static void leaf_among_new_ones(void)
 	share_vm_map(&s, &mem);
 
 	/* The other vCPU, whose TLB has nothing of it. */
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_fill(s.vcpus[1], mem.gpa + ODD, SIZE_4K, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
 	/* Control: its neighbours are to be logged yet. */
 	guest_fill(s.vcpus[1], mem.gpa + ODD - SIZE_4K, 3 * SIZE_4K, SIZE_4K,
 		   SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults + 2);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults + 2);
 	expect_copied(&s, &mem, ODD + SIZE_4K, ODD);
 	share_vm_destroy(&s);
 }
@@ -351,7 +351,7 @@ static void vcpu_changes_roots(void)
 
 	loop.vcpu = s.vcpus[0];
 	loop.gpa = mem.gpa;
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_loop_start(&loop);
 	share_vm_attach(&s, HWPT_SHARED);
 	guest_loop_stop(&loop);
@@ -360,7 +360,7 @@ static void vcpu_changes_roots(void)
 
 	/* It is there by now: this is what it would take on a root of its own. */
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	share_vm_destroy(&s);
 }
 
@@ -385,7 +385,7 @@ int main(void)
 		  driver_drops_tables },
 		{ "SMRAM's memslot goes, the leaves below it stay",
 		  smram_goes },
-		{ "a vCPU at work takes no NPT fault when it changes roots",
+		{ "a vCPU at work takes no fault when it changes roots",
 		  vcpu_changes_roots },
 	};
 

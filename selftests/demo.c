@@ -84,7 +84,7 @@ static void measure(int kind, struct result *r)
 	start(&v, &disk, kind == SHARED);
 	vmm_wait_boot(&v, VMM_BOOT_SECONDS);
 	vmm_disk_wait(&v, &disk);
-	r->boot_faults = vmm_npt_faults(v.pid);
+	r->boot_faults = vmm_tdp_faults(v.pid);
 	if (kind == SHARED)
 		vmm_wait_shared(v.pid, VMM_SECONDS);
 	printf("  %s: the guest has booted and works on its disk ...\n",

@@ -20,7 +20,7 @@ struct workload {
 
 struct result {
 	__u64 table_bytes;
-	__u64 npt_faults;
+	__u64 tdp_faults;
 };
 
 /* The root is KVM's if there is one table, and only then. */
@@ -59,14 +59,14 @@ static struct result measure(const struct workload *w, enum hwpt_kind kind)
 	guest_mem_add(&mem, s.vm, TEST_SLOT, w->backing, GPA_HIGH, SIZE);
 	share_vm_warm_up(&s);
 	bytes = memstat_second_level_bytes();
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 
 	share_vm_map(&s, &mem);
 	guest_fill(s.vcpus[0], mem.gpa, mem.size / 2, SIZE_4K, SEED);
 	guest_fill(s.vcpus[1], mem.gpa + mem.size / 2, mem.size / 2, SIZE_4K,
 		   SEED);
 
-	r.npt_faults = share_vm_npt_faults(&s) - faults;
+	r.tdp_faults = share_vm_tdp_faults(&s) - faults;
 	r.table_bytes = memstat_second_level_bytes() - bytes;
 	check_root(&s, kind);
 	check_dma(&s, &mem);
@@ -80,11 +80,11 @@ static void side_by_side(const void *arg)
 	struct result two = measure(w, HWPT_ORDINARY);
 	struct result one = measure(w, HWPT_SHARED);
 
-	ksft_print_msg("separate: %llu kB of tables, %llu NPT faults; shared: %llu kB, %llu\n",
-		       two.table_bytes / 1024, two.npt_faults,
-		       one.table_bytes / 1024, one.npt_faults);
-	TEST_ASSERT_EQ(two.npt_faults, SIZE / w->page);
-	TEST_ASSERT_EQ(one.npt_faults, 0);
+	ksft_print_msg("separate: %llu kB of tables, %llu faults; shared: %llu kB, %llu\n",
+		       two.table_bytes / 1024, two.tdp_faults,
+		       one.table_bytes / 1024, one.tdp_faults);
+	TEST_ASSERT_EQ(two.tdp_faults, SIZE / w->page);
+	TEST_ASSERT_EQ(one.tdp_faults, 0);
 	TEST_ASSERT_EQ(2 * one.table_bytes, two.table_bytes);
 }
 

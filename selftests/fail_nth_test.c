@@ -244,9 +244,9 @@ static void use_one_page(struct world *w)
 	expect_reached(w, &page, true);
 	expect_reached(w, &w->mem, false);
 	share_vm_warm_up(&w->s);
-	faults = share_vm_npt_faults(&w->s);
+	faults = share_vm_tdp_faults(&w->s);
 	expect_guest_works(w, &w->mem);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&w->s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&w->s), faults);
 }
 
 static void unmap_one_page(struct world *w)

@@ -62,7 +62,7 @@ static void unmap_and_map_again(enum guest_mem_backing backing)
 
 	mmu_share_read(s.vm, &before);
 	TEST_ASSERT_EQ(before.common_bytes, mem.size);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	share_vm_unmap(&s, &mem);
 	mmu_share_read(s.vm, &info);
 	TEST_ASSERT_EQ(info.pinned_bytes, 0);
@@ -73,7 +73,7 @@ static void unmap_and_map_again(enum guest_mem_backing backing)
 
 	/* The same leaves; that a vCPU uses them is not the device's gain. */
 	expect_guest_works(&s, &mem);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	expect_dma_blocked(&s, &mem);
 
 	share_vm_map(&s, &mem);
@@ -81,7 +81,7 @@ static void unmap_and_map_again(enum guest_mem_backing backing)
 	TEST_ASSERT_EQ(info.common_bytes, mem.size);
 	expect_dma_works(&s, &mem);
 	expect_guest_works(&s, &mem);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	share_vm_destroy(&s);
 }
 
@@ -118,9 +118,9 @@ static void unmap_what_no_vcpu_had(void)
 	TEST_ASSERT_EQ(info.pinned_bytes, 0);
 	expect_dma_blocked(&s, &mem);
 
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_fill(s.vcpus[0], mem.gpa, mem.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults + mem.size / SIZE_4K);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults + mem.size / SIZE_4K);
 	expect_dma_blocked(&s, &mem);
 	share_vm_destroy(&s);
 }

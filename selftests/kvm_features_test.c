@@ -207,9 +207,9 @@ static void tss_and_identity_map(void)
 	share_vm_warm_up(&s);
 	TEST_ASSERT_EQ(set_identity_map_addr(&s), -EINVAL);
 	TEST_ASSERT_EQ(set_tss_addr(&s), 0);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_fill(s.vcpus[0], mem.gpa, SIZE_2M, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	dma_check_write_stopped(&s, TSS_GPA);
 	dma_check_copies(&s, &mem, 0, SIZE_4K);
 	steady_dma_stop_amid_events(&dma);
@@ -314,7 +314,7 @@ static void memslot_is_deleted(bool zap_all)
 	dma_check_write_stopped(&s, stays.gpa);
 
 	mmu_share_read(s.vm, &before);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	vm_mem_region_delete(s.vm, gone.slot);
 	mmu_share_read(s.vm, &after);
 	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes - gone.size);
@@ -324,7 +324,7 @@ static void memslot_is_deleted(bool zap_all)
 		    "%llu tables, as before", after.table_pages);
 	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], stays.gpa, stays.size, SIZE_4K,
 				  stays.gpa, SEED), 0);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	TEST_ASSERT_EQ(guest_mmio(s.vcpus[0], gone.gpa, gone.gpa, SEED), SEED);
 	dma_check_write_stopped(&s, gone.gpa);
 
@@ -480,9 +480,9 @@ static void initially_set(enum guest_mem_backing backing)
 	load_start(&dma, &s, &mem);
 	share_vm_log_dirty(&s, mem.slot, true);
 	expect_same_leaves(&s, &before);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_writes(&s, &mem, 0, 1);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
 	TEST_ASSERT_EQ(pages_in(bitmap), TEST_PAGES);
@@ -551,15 +551,15 @@ static void pre_faulted(void)
 	TEST_ASSERT_EQ(after.cpu_only_bytes, before.cpu_only_bytes + other.size);
 	TEST_ASSERT_EQ(after.pinned_bytes, before.pinned_bytes);
 	dma_check_write_stopped(&s, other.gpa);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
 	/* Mapped it is, and vCPUs keep what they have. */
 	share_vm_map(&s, &other);
 	dma_check_copies(&s, &other, 0, SIZE_4K);
 	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
 	/* What the host has taken from vCPUs alone they get back. */
 	mmu_share_read(s.vm, &before);
@@ -573,7 +573,7 @@ static void pre_faulted(void)
 	mmu_share_read(s.vm, &after);
 	TEST_ASSERT_EQ(after.device_only_bytes, before.device_only_bytes);
 	guest_fill(s.vcpus[0], other.gpa, other.size, SIZE_4K, SEED);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	steady_dma_stop_amid_events(&dma);
 	share_vm_destroy(&s);
 }
@@ -604,9 +604,9 @@ static void aged(void)
 	TEST_ASSERT_EQ(pages_in(pages), TEST_PAGES);
 	expect_same_leaves(&s, &before);
 	dma_check_copies(&s, &mem, 0, SIZE_4K);
-	faults = share_vm_npt_faults(&s);
+	faults = share_vm_tdp_faults(&s);
 	guest_writes(&s, &mem, 1, 2);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
 	/* A came back where a vCPU was. (This IOMMU does not set it.) */
 	aging_run(&aging, &mem, pages);

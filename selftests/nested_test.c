@@ -121,11 +121,11 @@ static size_t table_offset(struct nested *n, __u64 addr, int level)
 static __u64 l1_sets_entry(struct nested *n, int level, __u64 value)
 {
 	size_t offset = table_offset(n, n->l2_addr, level);
-	__u64 faults = share_vm_npt_faults(&n->s);
+	__u64 faults = share_vm_tdp_faults(&n->s);
 
 	TEST_ASSERT(offset < LOAD_AT, "the tables are elsewhere");
 	l1_do(n, L1_WRITE, n->mem.gpa + offset, value);
-	return share_vm_npt_faults(&n->s) - faults;
+	return share_vm_tdp_faults(&n->s) - faults;
 }
 
 /*

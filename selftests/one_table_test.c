@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * There is one table: the root in the IOMMU's device-table entry is KVM's
+ * There is one table: the root in the IOMMU's entry for the device is KVM's
  * root, and mapping memory costs one table's pages, where an ordinary HWPT
  * costs two tables'.
  */
@@ -113,7 +113,7 @@ static void ordinary_costs_two_tables(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "the device-table entry's root is KVM's root",
+		{ "the root in the device's entry is KVM's root",
 		  roots_are_equal },
 		{ "control: with an ordinary HWPT the roots differ",
 		  ordinary_root_differs },

@@ -22,7 +22,7 @@
 /* No fault, no IOMMU event, and the device copies what the guest wrote. */
 static void expect_nothing_moved(struct share_vm *s, struct guest_mem *mem)
 {
-	__u64 faults = share_vm_npt_faults(s), mark = iommu_events_mark();
+	__u64 faults = share_vm_tdp_faults(s), mark = iommu_events_mark();
 
 	TEST_ASSERT_EQ(guest_diff(s->vcpus[0], mem->gpa + SRC, SIZE_2M - SRC,
 				  SIZE_4K, mem->gpa + SRC, SEED), 0);
@@ -31,7 +31,7 @@ static void expect_nothing_moved(struct share_vm *s, struct guest_mem *mem)
 	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], mem->gpa + DST, 8, 8,
 				  mem->gpa + SRC, SEED), 0);
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
-	TEST_ASSERT_EQ(share_vm_npt_faults(s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(s), faults);
 }
 
 static void setup_pinned(struct share_vm *s, struct guest_mem *mem)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOAS_MAP pre-populates the guest: it touches every page and takes no NPT
+ * IOAS_MAP pre-populates the guest: it touches every page and takes no
  * fault. With an ordinary HWPT, in the same boot, it takes one for each.
  */
 #include "share_vm.h"
@@ -10,14 +10,14 @@
 
 static __u64 faults_to_touch(struct share_vm *s, struct guest_mem *mem)
 {
-	__u64 before = share_vm_npt_faults(s), faults;
+	__u64 before = share_vm_tdp_faults(s), faults;
 	size_t half = mem->size / 2;
 
 	/* Half by each vCPU; writes, which want a writable entry. */
 	guest_fill(s->vcpus[0], mem->gpa, half, SIZE_4K, 1);
 	guest_fill(s->vcpus[1], mem->gpa + half, half, SIZE_4K, 1);
-	faults = share_vm_npt_faults(s) - before;
-	ksft_print_msg("%llu NPT faults for %llu pages\n", faults,
+	faults = share_vm_tdp_faults(s) - before;
+	ksft_print_msg("%llu faults for %llu pages\n", faults,
 		       mem->size / SIZE_4K);
 	return faults;
 }
@@ -95,10 +95,10 @@ static void vcpus_that_ran_before_move(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "4K pages: no NPT fault after the map", shared_4k },
+		{ "4K pages: no fault after the map", shared_4k },
 		{ "control: an ordinary HWPT takes one per 4K page",
 		  ordinary_4k },
-		{ "2M pages: no NPT fault after the map", shared_2m },
+		{ "2M pages: no fault after the map", shared_2m },
 		{ "control: an ordinary HWPT takes one per 2M page",
 		  ordinary_2m },
 		{ "ranges mapped before the HWPT exists are populated too",

@@ -186,7 +186,7 @@ static __u64 faults_of_boot(const char *what, bool automatic, bool at_once)
 	if (at_once)
 		vmm_share_control(v.pid, "share");
 	boot(&v, &disk);
-	faults = vmm_npt_faults(v.pid);
+	faults = vmm_tdp_faults(v.pid);
 	read_status(&v, &st);
 	ksft_print_msg("NPT faults of the boot, %s: %llu\n", what, faults);
 	ksft_print_msg("%s\n", st.line);

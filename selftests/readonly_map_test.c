@@ -44,14 +44,14 @@ static __u64 device_reads(struct share_vm *s, __u64 src, struct guest_mem *dst)
 static void expect_vcpus_write(struct share_vm *s, struct guest_mem *ro,
 			       struct guest_mem *rw)
 {
-	__u64 faults = share_vm_npt_faults(s);
+	__u64 faults = share_vm_tdp_faults(s);
 	static __u64 seed = SEED;
 
 	seed++;
 	guest_fill(s->vcpus[0], ro->gpa, ro->size, SIZE_4K, seed);
 	TEST_ASSERT_EQ(guest_diff(s->vcpus[1], ro->gpa, ro->size, SIZE_4K,
 				  ro->gpa, seed), 0);
-	TEST_ASSERT_EQ(share_vm_npt_faults(s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(s), faults);
 	TEST_ASSERT_EQ(device_reads(s, ro->gpa + SIZE_4K, rw),
 		       pattern_word(ro->gpa + SIZE_4K, seed));
 }

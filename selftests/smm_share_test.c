@@ -145,11 +145,11 @@ static void through_smm(enum guest_mem_backing backing)
 	steady_dma_start(&dma, &t.s, t.mem.gpa, t.mem.hva, LOAD_LEN);
 	for (i = 0; i < ROUNDS; i++) {
 		go_through_smm(&t);
-		faults = share_vm_npt_faults(&t.s);
+		faults = share_vm_tdp_faults(&t.s);
 		TEST_ASSERT_EQ(guest_diff(t.vcpu, t.mem.gpa + LOAD_LEN, SIZE_2M,
 					  SIZE_4K, t.mem.gpa + LOAD_LEN, SEED),
 			       0);
-		TEST_ASSERT_EQ(share_vm_npt_faults(&t.s), faults);
+		TEST_ASSERT_EQ(share_vm_tdp_faults(&t.s), faults);
 	}
 	steady_dma_stop(&dma);
 	expect_same_table(&t, &before);

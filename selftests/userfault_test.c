@@ -146,10 +146,10 @@ static void map_of_missing(void)
 	give_rest(&f, SIZE_4K);
 	background_join(&map);
 
-	faults = share_vm_npt_faults(&f.s);
+	faults = share_vm_tdp_faults(&f.s);
 	TEST_ASSERT_EQ(guest_diff(f.s.vcpus[0], f.mem.gpa, WATCHED_LEN, SIZE_4K,
 				  f.mem.gpa, SEED), 0);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&f.s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&f.s), faults);
 	expect_device_reads(&f, 0);
 	expect_device_reads(&f, WATCHED_LEN - SIZE_4K);
 	uffd_close(&f.uffd);

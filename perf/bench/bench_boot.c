@@ -51,7 +51,7 @@ static void boot(const struct options *o, enum hwpt_kind kind)
 	vmm_qmp(&v, "cont", NULL);
 	vmm_wait_boot(&v, BOOT_SECONDS);
 	print_sample(o, "boot_insns", kind, bench_clock() - start);
-	print_sample(o, "boot_npt_faults", kind, vmm_npt_faults(v.pid));
+	print_sample(o, "boot_npt_faults", kind, vmm_tdp_faults(v.pid));
 	if (vmm_share_status(v.pid, &st))
 		printf("# %s\n", st.line);
 	vmm_quit(&v);

@@ -162,7 +162,7 @@ void bench_round(struct bench_round *r, enum hwpt_kind kind,
 	/* With the tables for the guest's code and stacks all there. */
 	if (counted)
 		share_vm_warm_up(&b.s);
-	r->npt_faults = -share_vm_npt_faults(&b.s);
+	r->npt_faults = -share_vm_tdp_faults(&b.s);
 	before = memstat_second_level_bytes();
 
 	start = bench_clock();
@@ -172,7 +172,7 @@ void bench_round(struct bench_round *r, enum hwpt_kind kind,
 	start = bench_clock();
 	guest_fill(b.s.vcpus[0], GPA_HIGH, mem->size, SIZE_4K, SEED);
 	r->touch = bench_clock() - start;
-	r->npt_faults += share_vm_npt_faults(&b.s);
+	r->npt_faults += share_vm_tdp_faults(&b.s);
 	r->vm_table_bytes = memstat_second_level_bytes() - none;
 	r->table_bytes = counted ? memstat_second_level_bytes() - before : 0;
 	if (kind == HWPT_SHARED)

@@ -49,9 +49,9 @@ void world_use_new_map(struct world *w)
 
 	world_expect_all_reached(w);
 	share_vm_warm_up(&w->s);
-	faults = share_vm_npt_faults(&w->s);
+	faults = share_vm_tdp_faults(&w->s);
 	expect_guest_works(w, &w->mem);
-	TEST_ASSERT_EQ(share_vm_npt_faults(&w->s), faults);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&w->s), faults);
 }
 
 void world_setup_map_2m(struct world *w)

@@ -117,7 +117,7 @@ void share_vm_warm_up(struct share_vm *s)
 		guest_nop(s->vcpus[i]);
 }
 
-__u64 share_vm_npt_faults(struct share_vm *s)
+__u64 share_vm_tdp_faults(struct share_vm *s)
 {
 	__u64 sum = 0;
 	int i;

@@ -61,8 +61,8 @@ bool share_vm_add_testdev(struct share_vm *s, struct vfio_dev *dev);
  */
 void share_vm_warm_up(struct share_vm *s);
 
-/* NPT faults that the vCPUs took so far. */
-__u64 share_vm_npt_faults(struct share_vm *s);
+/* Faults in the second-level table that the vCPUs took so far. */
+__u64 share_vm_tdp_faults(struct share_vm *s);
 
 /* Leaves of 2M in the VM's shared root. */
 __u64 share_vm_leaves_2m(struct share_vm *s);

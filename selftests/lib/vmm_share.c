@@ -175,7 +175,7 @@ __u64 vmm_kvm_root(pid_t pid)
 	return root;
 }
 
-__u64 vmm_npt_faults(pid_t pid)
+__u64 vmm_tdp_faults(pid_t pid)
 {
 	char pattern[64], text[32];
 	__u64 sum = 0;

@@ -54,6 +54,6 @@ void vmm_share_new_vms(bool on);
 __u64 vmm_kvm_root(pid_t pid);
 
 /* Faults in the second-level table that the VM's vCPUs took so far. */
-__u64 vmm_npt_faults(pid_t pid);
+__u64 vmm_tdp_faults(pid_t pid);
 
 #endif
