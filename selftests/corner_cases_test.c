@@ -266,9 +266,9 @@ static void driver_drops_tables(void)
 	struct share_vm s;
 	size_t nr;
 
-	if (!trace_kprobe_add("range", "amd_iommu_iotlb_sync") ||
-	    !trace_kprobe_add("all", "amd_iommu_flush_iotlb_all"))
-		tap_skip_case("no kprobe events, or no AMD IOMMU driver");
+	if (!trace_kprobe_add("range", iommu_driver()->sync) ||
+	    !trace_kprobe_add("all", iommu_driver()->flush_all))
+		tap_skip_case("no kprobe events");
 	share_vm_create(&s, HWPT_SHARED);
 	share_vm_add_mem(&s, &mem, BACKING_2M, GPA_HIGH, SIZE_2M);
 	trace_open();

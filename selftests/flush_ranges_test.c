@@ -7,6 +7,7 @@
  */
 #include <sys/mman.h>
 
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "share_vm.h"
@@ -20,7 +21,7 @@
 #define SEED		0xf1a5
 
 #define FLUSH		"flush"
-#define FLUSH_PROBE	"amd_iommu_iotlb_sync first=+0(%si):u64 last=+8(%si):u64"
+#define FLUSH_ARGS	"first=+0(%%si):u64 last=+8(%%si):u64"
 #define TABLES		"mmu_share_iotlb_flush"
 #define SPTE_CHANGED	"kvm_tdp_mmu_spte_changed"
 #define PAGE_FREE	"mm_page_free"
@@ -159,8 +160,11 @@ static void expect_flush(const struct guest_mem *mem, __u64 gpa, size_t len)
 
 static void setup(struct share_vm *s)
 {
-	if (!trace_kprobe_add(FLUSH, FLUSH_PROBE))
-		tap_skip_case("no kprobe events, or no AMD IOMMU driver");
+	char probe[128];
+
+	snprintf(probe, sizeof(probe), "%s " FLUSH_ARGS, iommu_driver()->sync);
+	if (!trace_kprobe_add(FLUSH, probe))
+		tap_skip_case("no kprobe events");
 	share_vm_create(s, HWPT_SHARED);
 	share_vm_warm_up(s);
 	trace_setup();
@@ -524,9 +528,9 @@ static void compare(enum guest_mem_backing backing, size_t len)
 
 static void no_more_than_ordinary(void)
 {
-	if (!trace_kprobe_add("sync", "amd_iommu_iotlb_sync") ||
-	    !trace_kprobe_add("flush_all", "amd_iommu_flush_iotlb_all"))
-		tap_skip_case("no kprobe events, or no AMD IOMMU driver");
+	if (!trace_kprobe_add("sync", iommu_driver()->sync) ||
+	    !trace_kprobe_add("flush_all", iommu_driver()->flush_all))
+		tap_skip_case("no kprobe events");
 	trace_setup();
 	trace_enable("tdp/sync");
 	trace_enable("tdp/flush_all");

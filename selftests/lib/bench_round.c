@@ -4,6 +4,7 @@
 
 #include "bench_clock.h"
 #include "bench_round.h"
+#include "iommu_hw.h"
 #include "memstat.h"
 #include "mmu_share.h"
 #include "processor.h"
@@ -12,7 +13,6 @@
 
 #define SEED		0xbe9c
 #define FLUSH		"bench_flush"
-#define FLUSH_AT	"amd_iommu_domain_flush_pages"
 #define YIELD		"bench_yield"
 #define YIELD_AT	"__cond_resched_rwlock_write"
 #define PROFILE		"/sys/kernel/tracing/kprobe_profile"
@@ -22,7 +22,7 @@
 
 bool bench_can_count_flushes(void)
 {
-	bool can = trace_kprobe_add(FLUSH, FLUSH_AT) &&
+	bool can = trace_kprobe_add(FLUSH, iommu_driver()->flush) &&
 		   trace_kprobe_add(YIELD, YIELD_AT);
 
 	trace_kprobe_remove(FLUSH);
@@ -32,7 +32,7 @@ bool bench_can_count_flushes(void)
 
 static void count_start(void)
 {
-	TEST_ASSERT(trace_kprobe_add(FLUSH, FLUSH_AT) &&
+	TEST_ASSERT(trace_kprobe_add(FLUSH, iommu_driver()->flush) &&
 		    trace_kprobe_add(YIELD, YIELD_AT), "kprobe events");
 	trace_open();
 	trace_enable("tdp/" FLUSH);

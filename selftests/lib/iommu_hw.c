@@ -20,6 +20,21 @@ static bool is_intel(void)
 	return hw == IOMMU_HW_INTEL;
 }
 
+const struct iommu_driver *iommu_driver(void)
+{
+	static const struct iommu_driver amd = {
+		.sync = "amd_iommu_iotlb_sync",
+		.flush_all = "amd_iommu_flush_iotlb_all",
+		.flush = "amd_iommu_domain_flush_pages",
+	}, intel = {
+		.sync = "intel_iommu_tlb_sync",
+		.flush_all = "intel_flush_iotlb_all",
+		.flush = "cache_tag_flush_iotlb",
+	};
+
+	return is_intel() ? &intel : &amd;
+}
+
 void iommu_entry_read(const char *bdf, struct iommu_entry *entry)
 {
 	memset(entry, 0, sizeof(*entry));

@@ -25,6 +25,15 @@ enum iommu_hw {
 
 enum iommu_hw iommu_hw(void);
 
+/* Functions of its driver, for kprobes. */
+struct iommu_driver {
+	const char *sync;	/* drops a range: of the domain %di, the gather %si */
+	const char *flush_all;	/* drops all of the domain %di */
+	const char *flush;	/* either, each time once for each IOMMU */
+};
+
+const struct iommu_driver *iommu_driver(void);
+
 void iommu_entry_read(const char *bdf, struct iommu_entry *entry);
 
 /* How many accesses the IOMMU has stopped so far, modulo what it can count. */
