@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest is a hypervisor itself (L1): KVM shadows the NPT that it has for
- * its own guest (L2), and write-protects the pages that hold it in the shared
- * root. That is between KVM and the vCPUs. The device goes on reading and
+ * The guest is a hypervisor itself (L1): KVM shadows the NPT or EPT that it has for
+ * its own guest (L2), and write-protects the pages that hold it in the shared root,
+ * or shuts them to vCPUs. That is between KVM and the vCPUs. The device goes on reading and
  * writing these very pages, L1 changes its tables, and L2 sees it.
  */
 #include "dma_check.h"
@@ -12,6 +12,7 @@
 #include "svm_util.h"
 #include "tap.h"
 #include "ucall_common.h"
+#include "vmx.h"
 
 /*
  * Where things are in the test memory. The tables have a huge page of their
@@ -51,36 +52,72 @@ static struct l1_call {
 
 static __u64 l2_read;
 
-static void l2_main(void)
+static void l2_svm_main(void)
 {
 	l2_read = READ_ONCE(*(__u64 *)L2_GVA);
 	vmmcall();
 }
 
-static __u64 l1_do_call(struct svm_test_data *svm)
+static void l1_run_svm(struct svm_test_data *svm)
+{
+	generic_svm_setup(svm, l2_svm_main);
+	run_guest(svm->vmcb, svm->vmcb_gpa);
+	GUEST_ASSERT_EQ(svm->vmcb->control.exit_code, SVM_EXIT_VMMCALL);
+}
+
+static void l2_vmx_main(void)
+{
+	l2_read = READ_ONCE(*(__u64 *)L2_GVA);
+	vmcall();
+}
+
+/* Of all contexts (2): an entry of L1's EPT may be another one now. */
+static void l1_invept(void)
+{
+	struct { __u64 eptp, zero; } none = {};
+
+	asm volatile("invept %0, %1" : : "m"(none), "r"(2ULL) : "memory", "cc");
+}
+
+static void l1_run_vmx(struct vmx_pages *vmx)
+{
+	if (vmx->eptp_gpa)
+		l1_invept();
+	GUEST_ASSERT(load_vmcs(vmx));
+	prepare_vmcs(vmx, l2_vmx_main);
+	GUEST_ASSERT(!vmlaunch());
+	GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
+}
+
+static __u64 l1_do_call(void *pages, bool vmx)
 {
 	if (l1_call.op == L1_WRITE)
 		WRITE_ONCE(*(__u64 *)l1_call.gva, l1_call.value);
 	if (l1_call.op != L1_RUN_L2)
 		return 0;
 
-	generic_svm_setup(svm, l2_main);
-	run_guest(svm->vmcb, svm->vmcb_gpa);
-	GUEST_ASSERT_EQ(svm->vmcb->control.exit_code, SVM_EXIT_VMMCALL);
+	if (vmx)
+		l1_run_vmx(pages);
+	else
+		l1_run_svm(pages);
 	return READ_ONCE(l2_read);
 }
 
-static void l1_main(struct svm_test_data *svm)
+static void l1_main(void *pages)
 {
+	bool vmx = this_cpu_has(X86_FEATURE_VMX);
+
+	if (vmx)
+		GUEST_ASSERT(prepare_for_vmx_operation(pages));
 	for (;;)
-		GUEST_SYNC(l1_do_call(svm));
+		GUEST_SYNC(l1_do_call(pages, vmx));
 }
 
 struct nested {
 	struct share_vm s;
 	struct guest_mem mem;
 	struct kvm_vcpu *l1;
-	struct kvm_mmu *mmu;	/* what L1 changes: NPT, or L2's tables */
+	struct kvm_mmu *mmu;	/* what L1 changes: NPT, EPT, or L2's tables */
 	__u64 l2_addr;		/* what they translate */
 };
 
@@ -115,8 +152,8 @@ static size_t table_offset(struct nested *n, __u64 addr, int level)
 
 /*
  * L1 changes one of its entries; the guest's page tables map all test memory.
- * Returns the NPT faults that it took: the table is mapped, so that there is
- * one only where KVM has write-protected it.
+ * Returns the faults that it took: the table is mapped, so that there is one only
+ * where KVM has write-protected it.
  */
 static __u64 l1_sets_entry(struct nested *n, int level, __u64 value)
 {
@@ -129,14 +166,14 @@ static __u64 l1_sets_entry(struct nested *n, int level, __u64 value)
 }
 
 /*
- * Without nested NPT an L2's physical address is L1's: L2 walks its tables
+ * Without nested TDP an L2's physical address is L1's: L2 walks its tables
  * itself, over a root of KVM's that is not shared, and nothing is protected.
  */
 static void expect_protected(struct nested *n, __u64 faults)
 {
-	bool npt = n->mmu == &n->s.vm->stage2_mmu;
+	bool tdp = n->mmu == &n->s.vm->stage2_mmu;
 
-	TEST_ASSERT(!faults == !npt, "%llu NPT faults as L1 changed a table",
+	TEST_ASSERT(!faults == !tdp, "%llu faults as L1 changed a table",
 		    faults);
 }
 
@@ -162,17 +199,17 @@ static void map_rest_of_l2(struct nested *n)
  * first, page 1 for a change of the last level; page 2 is behind the next
  * entry of the level above, for a change there.
  */
-static void make_tables(struct nested *n, bool npt)
+static void make_tables(struct nested *n, bool tdp)
 {
 	struct kvm_vm *vm = n->s.vm;
 
-	if (npt)
+	if (tdp)
 		virt_map(vm, L2_GVA, L2_GPA, 1);
 
 	/* Before them a page that KVM does not shadow: a map meets both kinds. */
 	vm_phy_page_alloc(vm, n->mem.gpa + TABLES_AT, n->mem.slot);
 	vm->memslots[MEM_REGION_PT] = n->mem.slot;
-	if (npt) {
+	if (tdp) {
 		vm_enable_tdp(vm);
 		n->mmu = &vm->stage2_mmu;
 		n->l2_addr = L2_GPA;
@@ -189,26 +226,30 @@ static void make_tables(struct nested *n, bool npt)
 static void make_l1(struct nested *n)
 {
 	struct kvm_regs regs;
-	gva_t svm;
+	gva_t pages;
 
 	n->l1 = n->s.vcpus[1];
-	vcpu_alloc_svm(n->s.vm, &svm);
+	if (kvm_cpu_has(X86_FEATURE_VMX))
+		vcpu_alloc_vmx(n->s.vm, &pages);
+	else
+		vcpu_alloc_svm(n->s.vm, &pages);
 	vcpu_regs_get(n->l1, &regs);
 	regs.rip = (unsigned long)l1_main;
 	vcpu_regs_set(n->l1, &regs);
-	vcpu_args_set(n->l1, 1, svm);
+	vcpu_args_set(n->l1, 1, pages);
 }
 
-static void setup(struct nested *n, bool npt, enum guest_mem_backing backing)
+static void setup(struct nested *n, bool tdp, enum guest_mem_backing backing)
 {
 	int i;
 
-	if (!kvm_cpu_has(X86_FEATURE_SVM) || (npt && !kvm_cpu_has_npt()))
-		tap_skip_case("no nested SVM");
+	if ((!kvm_cpu_has(X86_FEATURE_SVM) && !kvm_cpu_has(X86_FEATURE_VMX)) ||
+	    (tdp && !kvm_cpu_has_tdp()))
+		tap_skip_case("no nested guests");
 	share_vm_create_detached(&n->s);
 	guest_mem_add(&n->mem, n->s.vm, TEST_SLOT, backing, GPA_HIGH,
 		      TEST_SIZE);
-	make_tables(n, npt);
+	make_tables(n, tdp);
 	make_l1(n);
 	for (i = 0; i < NR_PAGES; i++)
 		guest_mem_fill(&n->mem, PAGE_AT(i), SIZE_4K, SEED + i);
@@ -315,7 +356,7 @@ static void expect_not_protected_yet(struct nested *n)
 	TEST_ASSERT_EQ(l1_sets_entry(n, PG_LEVEL_2M, pde), 0);
 }
 
-static void nested_npt_4k(void)
+static void nested_tdp_4k(void)
 {
 	struct nested n;
 
@@ -327,7 +368,7 @@ static void nested_npt_4k(void)
 }
 
 /* KVM can only protect the page in a huge leaf by splitting that, in place. */
-static void nested_npt_2m(void)
+static void nested_tdp_2m(void)
 {
 	struct mmu_share_info before, after;
 	struct nested n;
@@ -345,7 +386,7 @@ static void nested_npt_2m(void)
 	share_vm_destroy(&n.s);
 }
 
-static void no_nested_npt(void)
+static void no_nested_tdp(void)
 {
 	struct nested n;
 
@@ -419,12 +460,12 @@ static void mapped_without_a_leaf(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "nested NPT, 4K pages: L1, L2 and the device work on",
-		  nested_npt_4k, TIMEOUT },
-		{ "nested NPT, 2M pages: split in place for L1's tables",
-		  nested_npt_2m, TIMEOUT },
-		{ "no nested NPT: L1, L2 and the device work on",
-		  no_nested_npt, TIMEOUT },
+		{ "nested TDP, 4K pages: L1, L2 and the device work on",
+		  nested_tdp_4k, TIMEOUT },
+		{ "nested TDP, 2M pages: split in place for L1's tables",
+		  nested_tdp_2m, TIMEOUT },
+		{ "no nested TDP: L1, L2 and the device work on",
+		  no_nested_tdp, TIMEOUT },
 		{ "L2 ran before the share was made",
 		  share_comes_late, TIMEOUT },
 		{ "mapped in the IOAS while KVM shadows it, vCPUs' leaf is there",
