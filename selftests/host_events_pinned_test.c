@@ -123,13 +123,18 @@ static void expect_process_sees(struct bench *b, size_t page, __u64 word)
 }
 
 /*
- * Where the process has another page than the device, one table can't serve both,
- * and user space has asked for just that: the vCPU's fault is user space's.
- * auto_aside_test has the same for an HWPT that may step aside.
+ * Where the process has another page than the device, or may not write it and there
+ * is one right for both, one table can't serve both, and user space has asked for
+ * just that: the vCPU's fault is user space's. auto_aside_test has the same for an
+ * HWPT that may step aside.
  */
 static bool is_conflict(struct bench *b, enum hwpt_kind kind)
 {
-	return kind == HWPT_SHARED && b->m.event->pinned == PAGE_FRESH;
+	enum page_fate fate = b->m.event->pinned;
+
+	return kind == HWPT_SHARED &&
+	       (fate == PAGE_FRESH ||
+		(fate == PAGE_READ_ONLY && iommu_hw_rights_are_one()));
 }
 
 /* What the vCPU writes goes where the process's mapping leads. */

@@ -160,14 +160,10 @@ static void moved_and_moved_back(const void *arg)
 
 static void expect_conflict(struct bench *b, __u64 gpa)
 {
-	struct kvm_vcpu *vcpu = b->s.vcpus[1];
 	struct mmu_share_info info;
-	__u64 value;
 
-	TEST_ASSERT_EQ(touch_read(vcpu, gpa, &value), -EFAULT);
-	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
-	TEST_ASSERT_EQ(vcpu->run->memory_fault.gpa, gpa);
-	TEST_ASSERT_EQ(touch_write(vcpu, gpa, SEED), -EFAULT);
+	touch_expect_conflict(b->s.vcpus[1], gpa, false);
+	touch_expect_conflict(b->s.vcpus[1], gpa, true);
 	mmu_share_read(b->s.vm, &info);
 	TEST_ASSERT_EQ(info.conflicts, 2);
 }

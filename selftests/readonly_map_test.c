@@ -6,6 +6,8 @@
  *    nothing; the VM shares by itself all the while.
  * 2. The same where dirty logging splits the leaves and merges them again.
  * 3. A map for writing of a memslot that vCPUs may only read.
+ * Where the two can't have rights of their own, as with VT-d, the VM steps aside in
+ * 1 for the vCPU that writes, and of a HWPT that can't user space is told.
  */
 #include "auto_vm.h"
 #include "dma_check.h"
@@ -56,9 +58,41 @@ static void expect_vcpus_write(struct share_vm *s, struct guest_mem *ro,
 		       pattern_word(ro->gpa + SIZE_4K, seed));
 }
 
+/* The VM is no less of a share for that. */
+static void write_in_one_table(struct auto_vm *a, struct guest_mem *ro)
+{
+	struct vmm_share_status before = auto_vm_status(), after;
+
+	expect_vcpus_write(&a->s, ro, &a->mem);
+	dma_expect_reached(&a->testdev, ro, false);
+	expect_vcpus_write(&a->s, ro, &a->mem);
+
+	usleep(SETTLE_US);
+	auto_vm_expect_shared(a);
+	after = auto_vm_status();
+	TEST_ASSERT_EQ(after.to_private, before.to_private);
+	TEST_ASSERT_EQ(after.failed, before.failed);
+}
+
+/* The vCPU does not notice, nor does the device. */
+static void write_steps_aside(struct auto_vm *a, struct guest_mem *ro)
+{
+	struct vmm_share_status before = auto_vm_status(), after;
+
+	guest_fill(a->s.vcpus[0], ro->gpa, ro->size, SIZE_4K, ~SEED);
+	TEST_ASSERT_EQ(guest_mem_diff(ro, SIZE_4K, 8, SIZE_4K, ~SEED), 0);
+	TEST_ASSERT_EQ(device_reads(&a->s, ro->gpa + SIZE_4K, &a->mem),
+		       pattern_word(ro->gpa + SIZE_4K, ~SEED));
+
+	after = auto_vm_status();
+	TEST_ASSERT(vmm_share_triggers(&after, "conflict") >
+		    vmm_share_triggers(&before, "conflict"),
+		    "no conflict: %s", after.line);
+	TEST_ASSERT_EQ(after.failed, before.failed);
+}
+
 static void map_for_reading(enum guest_mem_backing backing)
 {
-	struct vmm_share_status before, after;
 	struct guest_mem ro;
 	struct auto_vm a;
 
@@ -69,20 +103,14 @@ static void map_for_reading(enum guest_mem_backing backing)
 	map_readonly(&a.s, &ro);
 	auto_vm_wait_shared(&a);
 	share_vm_warm_up(&a.s);
-	before = auto_vm_status();
 
 	/* Before vCPUs have been there, and after. */
 	dma_expect_reached(&a.testdev, &ro, false);
-	expect_vcpus_write(&a.s, &ro, &a.mem);
+	if (iommu_hw_rights_are_one())
+		write_steps_aside(&a, &ro);
+	else
+		write_in_one_table(&a, &ro);
 	dma_expect_reached(&a.testdev, &ro, false);
-	expect_vcpus_write(&a.s, &ro, &a.mem);
-
-	/* It is no less of a share for that. */
-	usleep(SETTLE_US);
-	auto_vm_expect_shared(&a);
-	after = auto_vm_status();
-	TEST_ASSERT_EQ(after.to_private, before.to_private);
-	TEST_ASSERT_EQ(after.failed, before.failed);
 
 	/* With a table of its own it is the same. */
 	vmm_share_control(getpid(), "off");
@@ -95,7 +123,7 @@ static void map_for_reading(enum guest_mem_backing backing)
 	share_vm_unmap(&a.s, &ro);
 	share_vm_map(&a.s, &ro);
 	dma_expect_reached(&a.testdev, &ro, true);
-	auto_vm_expect_shared(&a);
+	auto_vm_wait_shared(&a);
 	auto_vm_destroy(&a);
 }
 
@@ -112,7 +140,7 @@ static void read_2m(void)
 /* The second half of the memslot is for writing: each keeps what it is. */
 static void split_and_merged(void)
 {
-	struct guest_mem ro, rw, all;
+	struct guest_mem ro, rw, all, *vcpus;
 	struct vfio_dev testdev;
 	struct share_vm s;
 
@@ -125,6 +153,7 @@ static void split_and_merged(void)
 	rw = ro;
 	rw.gpa += SIZE_2M;
 	rw.hva += SIZE_2M;
+	vcpus = iommu_hw_rights_are_one() ? &rw : &all;
 	guest_mem_fill(&all, 0, all.size, SEED);
 	map_readonly(&s, &ro);
 	share_vm_map(&s, &rw);
@@ -132,7 +161,7 @@ static void split_and_merged(void)
 	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 2);
 
 	share_vm_log_dirty(&s, all.slot, true);
-	guest_fill(s.vcpus[0], all.gpa, all.size, SIZE_4K, SEED);
+	guest_fill(s.vcpus[0], vcpus->gpa, vcpus->size, SIZE_4K, SEED);
 	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 0);
 	dma_expect_reached(&testdev, &ro, false);
 	dma_expect_reached(&testdev, &rw, true);
@@ -141,8 +170,9 @@ static void split_and_merged(void)
 	TEST_ASSERT_EQ(share_vm_leaves_2m(&s), 2);
 	dma_expect_reached(&testdev, &ro, false);
 	dma_expect_reached(&testdev, &rw, true);
-	guest_fill(s.vcpus[0], all.gpa, all.size, SIZE_4K, SEED);
-	expect_vcpus_write(&s, &ro, &rw);
+	guest_fill(s.vcpus[0], vcpus->gpa, vcpus->size, SIZE_4K, SEED);
+	if (vcpus == &all)
+		expect_vcpus_write(&s, &ro, &rw);
 	vfio_dev_close(&testdev);
 	share_vm_destroy(&s);
 }
@@ -181,9 +211,13 @@ static void write_readonly_memslot(void)
 	dma_expect_reached(&testdev, &mem, true);
 	dma_check_copies(&s, &mem, SIZE_2M, 0);
 	guest_mem_fill(&mem, 0, mem.size, SEED);
-	TEST_ASSERT_EQ(guest_diff(s.vcpus[0], mem.gpa, mem.size, SIZE_4K,
-				  mem.gpa, SEED), 0);
-	expect_write_exits(s.vcpus[1], mem.gpa);
+	if (iommu_hw_rights_are_one()) {
+		touch_expect_conflict(s.vcpus[1], mem.gpa, false);
+	} else {
+		TEST_ASSERT_EQ(guest_diff(s.vcpus[0], mem.gpa, mem.size,
+					  SIZE_4K, mem.gpa, SEED), 0);
+		expect_write_exits(s.vcpus[1], mem.gpa);
+	}
 	TEST_ASSERT_EQ(guest_mem_diff(&mem, 0, mem.size, 0, SEED), 0);
 	dma_expect_reached(&testdev, &mem, true);
 

@@ -20,6 +20,11 @@ static bool is_intel(void)
 	return hw == IOMMU_HW_INTEL;
 }
 
+bool iommu_hw_rights_are_one(void)
+{
+	return is_intel();
+}
+
 const struct iommu_driver *iommu_driver(void)
 {
 	static const struct iommu_driver amd = {

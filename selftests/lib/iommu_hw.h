@@ -25,6 +25,12 @@ enum iommu_hw {
 
 enum iommu_hw iommu_hw(void);
 
+/*
+ * Whether CPUs and devices have one write permission in an entry of a shared
+ * table, and not one each. Then neither has the page where their rights differ.
+ */
+bool iommu_hw_rights_are_one(void);
+
 /* Functions of its driver, for kprobes. */
 struct iommu_driver {
 	const char *sync;	/* drops a range: of the domain %di, the gather %si */

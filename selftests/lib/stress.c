@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "history.h"
+#include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
 #include "stress.h"
@@ -101,6 +102,7 @@ void stress_create(struct stress *s, enum guest_mem_backing backing,
 		stress_vcpu_init(&s->vcpus[i], s->vm.vcpus[i]);
 
 	model_init(&s->model, pages);
+	s->model.rights_are_one = iommu_hw_rights_are_one();
 	s->bitmap = calloc(pages / 8, 1);
 	TEST_ASSERT(s->bitmap, "calloc");
 	s->model.slot = true;

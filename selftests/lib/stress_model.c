@@ -82,6 +82,20 @@ bool model_in_conflict(struct model *m, size_t page)
 	return m->slot && model_is_apart(m, m->base, page);
 }
 
+/*
+ * Where an entry has one right for both the device has the page by its own, and a
+ * vCPU with that right alone.
+ */
+static bool rights_differ(struct model *m, size_t page, bool write)
+{
+	const struct model_page *p = &m->pages[page];
+	const struct model_pin *pin = &p->pins[m->base];
+
+	if (!m->rights_are_one || !pin->frame)
+		return false;
+	return pin->writable ? p->readonly : write;
+}
+
 bool model_any_conflict(struct model *m)
 {
 	size_t i;
@@ -94,13 +108,15 @@ bool model_any_conflict(struct model *m)
 
 /*
  * A vCPU sees what the process sees. Where the device's page is another one in
- * KVM's table the vCPU gets neither: user space has asked for that very table.
+ * KVM's table, or its rights are, the vCPU gets neither: user space has asked for
+ * that very table.
  */
 enum model_vcpu model_vcpu_meets(struct model *m, size_t page, bool write)
 {
 	if (!m->slot)
 		return VCPU_MMIO;
-	if (m->shared && model_in_conflict(m, page))
+	if (m->shared && (model_in_conflict(m, page) ||
+			  rights_differ(m, page, write)))
 		return VCPU_REFUSED;
 	return write && m->pages[page].readonly ? VCPU_REFUSED : VCPU_DONE;
 }

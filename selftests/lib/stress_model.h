@@ -70,6 +70,7 @@ struct model {
 	unsigned int base;	/* ... at one of two addresses */
 	bool logging;
 	bool shared;		/* that HWPT exists */
+	bool rights_are_one;	/* in its table */
 	bool ordinary;
 	enum model_attached dev[MODEL_DEVICES];
 };

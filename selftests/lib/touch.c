@@ -66,6 +66,17 @@ int touch_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value)
 	return run(vcpu, &c, &nothing);
 }
 
+void touch_expect_conflict(struct kvm_vcpu *vcpu, __u64 gpa, bool write)
+{
+	__u64 value = 0;
+	int r = write ? touch_write(vcpu, gpa, value) :
+			touch_read(vcpu, gpa, &value);
+
+	TEST_ASSERT_EQ(r, -EFAULT);
+	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(vcpu->run->memory_fault.gpa, gpa);
+}
+
 static void prepare(struct kvm_vcpu *vcpu, const struct touch_call *c)
 {
 	struct touch_call *guests = addr_gva2hva(vcpu->vm, (gva_t)&call);

@@ -12,6 +12,9 @@ void touch_init(struct kvm_vcpu *vcpu);
 int touch_read(struct kvm_vcpu *vcpu, __u64 gpa, __u64 *value);
 int touch_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value);
 
+/* An access that fails, of which user space is told where it was. */
+void touch_expect_conflict(struct kvm_vcpu *vcpu, __u64 gpa, bool write);
+
 /* The same for a test that does KVM_RUN itself: it may fail, exit, and go on. */
 void touch_prepare_read(struct kvm_vcpu *vcpu, __u64 gpa);
 void touch_prepare_write(struct kvm_vcpu *vcpu, __u64 gpa, __u64 value);
