@@ -145,7 +145,7 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 bench_lines() {
 	local lines
 	lines=$(sed -n 's,^.*\bbench: *\(--.*\),\1,p' "$1" | sed 's, *\*/ *$,,')
-	echo "${lines:---append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'}"
+	echo "${lines:---share}"
 }
 # bench_options SOURCE: the first of them.
 bench_options() { bench_lines "$1" | head -n 1; }

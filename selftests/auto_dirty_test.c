@@ -9,7 +9,7 @@
  * 3. Switched off, and shared again, the bitmap still has the page that was written
  *    meanwhile. Switched on again it is exact again.
  *
- * bench: --bench amd-full --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'
+ * bench: --bench amd-full --share
  */
 #include "auto_vm.h"
 #include "dma_test.h"

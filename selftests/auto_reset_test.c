@@ -8,7 +8,7 @@
  *    being reset reaches its memory all the time. Afterwards all are at one table.
  * 2. Control: orders were refused, and others obeyed, while resets went on.
  *
- * bench: --bench amd-full --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'
+ * bench: --bench amd-full --share
  */
 #include <sys/ioctl.h>
 #include <linux/vfio.h>

@@ -4,7 +4,7 @@
  * wrote, through one table: with leaves of every size, below and above 4 GiB,
  * with two vCPUs. A page of 1G can only be set aside at boot.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 hugepagesz=1G hugepages=1'
+ * bench: --share --append 'hugepagesz=1G hugepages=1'
  */
 #include "dma_check.h"
 #include "mmu_share.h"

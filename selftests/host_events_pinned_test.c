@@ -5,7 +5,7 @@
  * device's, and for comparison with a table of its own. docs/events.rst has the
  * result.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1 numa=fake=2'
+ * bench: --share --append numa=fake=2
  */
 #include "host_event.h"
 #include "iommu_hw.h"

@@ -3,7 +3,7 @@
  * Devices of an unmodified QEMU come and go while its guest runs: the VM shares
  * whenever it has one, and what stays goes on working.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
+ * bench: --share --for-vmm
  */
 #include "tap.h"
 #include "vmm.h"

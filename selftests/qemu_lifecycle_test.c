@@ -4,7 +4,7 @@
  * and goes, a balloon, suspend, stop, SIGKILL, migration to a file. Each works
  * as it does without sharing, and the VM shares again after.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
+ * bench: --share --for-vmm
  */
 #include <glob.h>
 

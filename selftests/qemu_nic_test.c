@@ -4,7 +4,7 @@
  * another one: while the VM goes private and back, each byte and each datagram
  * arrives, in both directions.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
+ * bench: --share --for-vmm
  */
 #include "nic_peer.h"
 #include "tap.h"

@@ -4,7 +4,7 @@
  * goes private and back while its guest works on the disk, without losing a
  * byte.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
+ * bench: --share --for-vmm
  */
 #include "tap.h"
 #include "vmm.h"

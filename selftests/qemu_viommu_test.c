@@ -4,7 +4,7 @@
  * holds the guest's IOVAs and is never shared; while it does not the IOAS holds
  * GPAs and is.
  *
- * bench: --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1' --for-vmm
+ * bench: --share --for-vmm
  */
 #include "tap.h"
 #include "vmm.h"

@@ -5,7 +5,7 @@
  * With a thread for each CPU, QEMU's TCG now and then loses a guest when two
  * vCPUs run at once, on the stock kernel and without a device just as well.
  *
- * bench: --tcg single --append 'kvm.share_iommu_tdp=1 kvm.share_iommu_tdp_check=1'
+ * bench: --share --tcg single
  */
 #include "share_vm.h"
 #include "tap.h"
