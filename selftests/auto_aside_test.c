@@ -12,6 +12,7 @@
 #include "iommu_hw.h"
 #include "mmu_share.h"
 #include "processor.h"
+#include "slow_host.h"
 #include "sysfile.h"
 #include "tap.h"
 
@@ -19,7 +20,7 @@
 #define ABOVE		BIT_ULL(48)
 #define OTHER_GPA	(GPA_HIGH + SIZE_1G)
 #define OTHER_SLOT	(TEST_SLOT + 1)
-#define CONVERSIONS	100
+#define CONVERSIONS	less_if_slow(100, 20)
 #define ROM_SLOT	(TEST_SLOT + 2)
 #define ROM_SIZE	(8 * SIZE_2M)	/* right before what lies at OTHER_GPA */
 #define ROM_GPA		(OTHER_GPA - ROM_SIZE)

@@ -4,9 +4,10 @@
  * and flushes, is as sharing promises. Instructions are scripts/bench's.
  */
 #include "bench_round.h"
+#include "slow_host.h"
 #include "tap.h"
 
-#define SIZE		(32 * SIZE_2M)
+#define SIZE		less_if_slow(32 * SIZE_2M, 8 * SIZE_2M)
 #define KINDS		2	/* HWPT_ORDINARY, HWPT_SHARED */
 #define LEVELS		3	/* of tables that may be the memslot's own */
 #define TABLE_PERCENT	51	/* of what separate tables take, at most */

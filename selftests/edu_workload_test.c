@@ -8,9 +8,10 @@
 #include "memstat.h"
 #include "mmu_share.h"
 #include "share_vm.h"
+#include "slow_host.h"
 #include "tap.h"
 
-#define SIZE	(256 * 1024 * 1024ULL)
+#define SIZE	less_if_slow(128 * SIZE_2M, 8 * SIZE_2M)
 #define SEED	0xde30
 
 struct workload {
@@ -94,9 +95,9 @@ int main(void)
 		small = { BACKING_4K, SIZE_4K },
 		large = { BACKING_2M, SIZE_2M };
 	static const struct tap_case cases[] = {
-		{ "256 MiB in 4K pages: half the tables, no faults",
+		{ "much memory in 4K pages: half the tables, no faults",
 		  .run_with = side_by_side, .arg = &small },
-		{ "256 MiB in 2M pages: half the tables, no faults",
+		{ "much memory in 2M pages: half the tables, no faults",
 		  .run_with = side_by_side, .arg = &large },
 	};
 

@@ -4,9 +4,10 @@
  * fault. With an ordinary HWPT, in the same boot, it takes one for each.
  */
 #include "share_vm.h"
+#include "slow_host.h"
 #include "tap.h"
 
-#define TEST_SIZE	(64 * SIZE_2M)
+#define TEST_SIZE	less_if_slow(64 * SIZE_2M, 8 * SIZE_2M)
 
 static __u64 faults_to_touch(struct share_vm *s, struct guest_mem *mem)
 {

@@ -6,11 +6,12 @@
 #include "iommu_hw.h"
 #include "mmu_share.h"
 #include "share_vm.h"
+#include "slow_host.h"
 #include "tap.h"
 
 #define TEST_SIZE	(2 * SIZE_2M)
 #define SEED		0x4e91
-#define REPLACEMENTS	200
+#define REPLACEMENTS	less_if_slow(200, 20)
 
 static void expect_copy(struct share_vm *s, struct guest_mem *mem, __u64 seed)
 {

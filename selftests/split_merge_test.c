@@ -5,10 +5,11 @@
  */
 #include "iommu_hw.h"
 #include "share_vm.h"
+#include "slow_host.h"
 #include "tap.h"
 
 #define HUGE_PAGES	4
-#define ROUNDS		100
+#define ROUNDS		less_if_slow(100, 10)
 #define SEED		0x5911f
 
 /*
