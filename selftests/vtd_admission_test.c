@@ -6,17 +6,19 @@
  * 1. A share for a device behind an unfit unit is refused, with an errno for each
  *    reason and a line in the log that says what to do. Behind a fit one it is not.
  * 2. So is the attach of a device behind an unfit unit to a shared HWPT that was made
- *    for a fit one; the device goes on on its own HWPT.
- * 3. Control: an ordinary HWPT works on either.
+ *    for a fit one; the device works on with its own HWPT.
+ * 3. Behind two fit units devices share one HWPT, and an unmap stops both. Their DMA
+ *    snoops where the unit can make it.
+ * 4. Control: an ordinary HWPT works.
  *
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'units=2 unit=1 sc=0 coherent=0'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'sc=0 units=2 unit=1 cm=1'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'mode=scalable units=2 unit=0 coherent=0 unit=1 levels=3'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'mode=scalable units=2 unit=0 ats=1 unit=1 rwbf=1'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'mode=scalable units=2 unit=1 sc=0'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'mode=scalable units=2 unit=1 leaf=4k'
- * bench: --bench intel --append kvm.share_iommu_tdp=1 --vtd 'mode=scalable units=2 unit=1 mgaw=39'
- * bench: --bench intel --append 'kvm.share_iommu_tdp=1 intel_iommu=tdp_bit62' --vtd 'mode=scalable ats=1'
+ * bench: --bench intel --share --vtd 'units=2 unit=1 sc=0 coherent=0'
+ * bench: --bench intel --share --vtd 'sc=0 units=2 unit=1 cm=1'
+ * bench: --bench intel --share --vtd 'mode=scalable units=2 unit=0 coherent=0 unit=1 levels=3'
+ * bench: --bench intel --share --vtd 'mode=scalable units=2 unit=0 ats=1 unit=1 rwbf=1'
+ * bench: --bench intel --share --vtd 'mode=scalable units=2 unit=1 sc=0'
+ * bench: --bench intel --share --vtd 'mode=scalable units=2 unit=1 leaf=4k'
+ * bench: --bench intel --share --vtd 'mode=scalable units=2 unit=1 mgaw=39'
+ * bench: --bench intel --share --append intel_iommu=tdp_bit62 --vtd 'mode=scalable ats=1 units=2'
  */
 #include <errno.h>
 
@@ -50,7 +52,7 @@ static bool bit_62_is_reserved(void)
 	return strstr(cmdline, "tdp_bit62");
 }
 
-/* 0: it is fit. What the table must be like is known to an attach alone. */
+/* 0 or -errno. What the table is like is known to an attach alone. */
 static int unfit(struct vfio_dev *edu, unsigned int unit)
 {
 	__u64 cap, ecap, walks;
@@ -63,17 +65,17 @@ static int unfit(struct vfio_dev *edu, unsigned int unit)
 
 	walks = ecap & ECAP_SMTS ? ECAP_SMPWC : ECAP_C;
 	if (!(ecap & ECAP_SMTS) && (ecap & ECAP_SC))
-		return ENOPROTOOPT;
+		return -ENOPROTOOPT;
 	if (!(ecap & walks))
-		return ESTALE;
+		return -ESTALE;
 	if (cap & CAP_CM)
-		return EMULTIHOP;
+		return -EMULTIHOP;
 	if (cap & CAP_RWBF)
-		return ENOBUFS;
+		return -ENOBUFS;
 	if ((ecap & ECAP_DT) && !bit_62_is_reserved())
-		return ENOTUNIQ;
+		return -ENOTUNIQ;
 	if (!(cap & CAP_4_LEVELS) || (cap & CAP_2M_AND_1G) != CAP_2M_AND_1G)
-		return ENODEV;
+		return -ENODEV;
 	return 0;
 }
 
@@ -89,8 +91,8 @@ static int unfit_for_table(struct vfio_dev *edu, unsigned int unit)
 	ecap = vtd_read(edu, VTDT_ECAPS);
 	vtd_write(edu, VTDT_UNIT, 0);
 	if (CAP_MGAW(cap) < TABLE_BITS)
-		return ENODEV;
-	return ecap & ECAP_SC ? 0 : EL2NSYNC;
+		return -ENODEV;
+	return ecap & ECAP_SC ? 0 : -EL2NSYNC;
 }
 
 /* The edu of that unit, open, without a HWPT. */
@@ -125,7 +127,7 @@ static void alloc_at(unsigned int unit)
 	refusal_watch_start(&w);
 	r = try_share(&s, &edu, &hwpt);
 	if (err) {
-		refusal_expect(&w, r, err);
+		refusal_expect(&w, r, -err);
 	} else {
 		TEST_ASSERT(!r, "refused: %s", strerror(-r));
 		vfio_dev_attach(&edu, hwpt);
@@ -154,6 +156,25 @@ static void expect_dma(struct share_vm *s, struct vfio_dev *edu,
 	TEST_ASSERT_EQ(guest_mem_diff(mem, SIZE_4K, SIZE_4K, 0, seed), 0);
 }
 
+static void expect_blocked(struct share_vm *s, struct vfio_dev *edu,
+			   struct guest_mem *mem, __u64 seed)
+{
+	guest_mem_fill(mem, 0, SIZE_4K, seed);
+	edu_copy(edu, mem->gpa + SIZE_4K, mem->gpa, SIZE_4K);
+	TEST_ASSERT_EQ(guest_mem_diff(mem, SIZE_4K, SIZE_4K, 0, seed),
+		       SIZE_4K / sizeof(__u64));
+}
+
+static bool dma_snoops(struct vfio_dev *edu, __u64 iova)
+{
+	__u64 found;
+
+	vtd_write(edu, VTDT_FIND_IOTLB, iova);
+	found = vtd_read(edu, VTDT_FIND_IOTLB);
+	TEST_ASSERT(found & VTDT_FOUND, "not in the IOTLB");
+	return found & VTDT_FOUND_SNOOP;
+}
+
 static void attach_at_1(void)
 {
 	struct refusal_watch w;
@@ -174,6 +195,7 @@ static void attach_at_1(void)
 	vfio_dev_attach(&s.edu, shared);
 	share_vm_add_mem(&s, &mem, BACKING_4K, GPA_HIGH, SIZE_2M);
 	expect_dma(&s, &s.edu, &mem, 1);
+	TEST_ASSERT_EQ(dma_snoops(&s.edu, mem.gpa), vtd_is_scalable());
 
 	vfio_dev_attach(&edu, iommufd_hwpt_alloc(s.iommufd, edu.dev_id, s.ioas,
 						 HWPT_ORDINARY, 0));
@@ -181,10 +203,13 @@ static void attach_at_1(void)
 	refusal_watch_start(&w);
 	r = __vfio_dev_attach(&edu, shared);
 	if (err)
-		refusal_expect(&w, r, err);
+		refusal_expect(&w, r, -err);
 	else
 		TEST_ASSERT(!r, "refused: %s", strerror(-r));
 	expect_dma(&s, &edu, &mem, 3);
+	share_vm_unmap(&s, &mem);
+	expect_blocked(&s, &s.edu, &mem, 4);
+	expect_blocked(&s, &edu, &mem, 5);
 	vfio_dev_close(&edu);
 	share_vm_destroy(&s);
 }
