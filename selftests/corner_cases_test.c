@@ -5,6 +5,7 @@
  * when the vCPUs change roots.
  */
 #include "dma_check.h"
+#include "dma_page.h"
 #include "iommu_hw.h"
 #include "mmu_share.h"
 #include "refusal.h"
@@ -110,6 +111,44 @@ static void one_page_lost_in_a_run(void)
 	share_vm_map(&s, &mem);
 	TEST_ASSERT_EQ(touch_write(s.vcpus[1], mem.gpa + ODD, SEED), 0);
 	TEST_ASSERT_EQ(READ_ONCE(*(__u64 *)(mem.hva + ODD)), SEED);
+	share_vm_destroy(&s);
+}
+
+/*
+ * One map, as a huge leaf and behind it in the same table a table of 4K leaves. An
+ * unmap takes all of it, and vCPUs go on.
+ */
+static void huge_leaf_beside_a_table(void)
+{
+	struct mmu_share_info info;
+	struct vfio_dev testdev;
+	struct guest_mem mem;
+	struct share_vm s;
+
+	share_vm_create(&s, HWPT_SHARED);
+	if (!share_vm_add_testdev(&s, &testdev))
+		tap_skip_case("no iommu-testdev");
+	touch_init(s.vcpus[1]);
+	guest_mem_add(&mem, s.vm, TEST_SLOT, BACKING_4K_ADJACENT, GPA_HIGH,
+		      2 * SIZE_2M);
+	replace_page(&mem, SIZE_2M + ODD);
+
+	for (int i = 0; i < 2; i++) {
+		share_vm_map(&s, &mem);
+		mmu_share_read(s.vm, &info);
+		TEST_ASSERT_EQ(info.leaf_2m, 1);
+		TEST_ASSERT(dma_page_reached(&testdev, &mem, SIZE_2M + ODD),
+			    "control: it is not reached while mapped");
+
+		share_vm_unmap(&s, &mem);
+		mmu_share_read(s.vm, &info);
+		TEST_ASSERT_EQ(info.pinned_bytes, 0);
+		TEST_ASSERT(!dma_page_reached(&testdev, &mem, SIZE_2M + ODD),
+			    "it is reached after the unmap");
+		TEST_ASSERT_EQ(touch_write(s.vcpus[1], mem.gpa + SIZE_2M + ODD, SEED),
+			       0);
+	}
+	vfio_dev_close(&testdev);
 	share_vm_destroy(&s);
 }
 
@@ -371,6 +410,8 @@ int main(void)
 		  one_page_replaced_in_a_run },
 		{ "one page of a run is no longer the memslot's: a vCPU's fault",
 		  one_page_lost_in_a_run },
+		{ "a huge leaf, and a table behind it, are unmapped at once",
+		  huge_leaf_beside_a_table },
 		{ "a table is not merged over a page that is another one",
 		  not_merged_over_other_page },
 		{ "a vCPU's fault beside a pin makes no huge leaf",
