@@ -71,7 +71,7 @@ static int parameter(const char *path)
 static int no_sharing_here(void)
 {
 	if (access(KVM_MODULE, F_OK))
-		return failed("KVM is not loaded: modprobe kvm_amd");
+		return failed("KVM is not loaded: modprobe kvm_amd, or kvm_intel");
 	switch (parameter(KVM_SHARE)) {
 	case -1:
 		return failed("this kernel has no kvm.share_iommu_tdp: boot one that has");
