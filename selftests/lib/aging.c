@@ -6,6 +6,7 @@
 #include <sys/swap.h>
 
 #include "aging.h"
+#include "processor.h"
 #include "sysfile.h"
 #include "tap.h"
 #include "trace.h"
@@ -18,7 +19,8 @@
 
 #define EVENT		"kvmmmu/kvm_tdp_mmu_spte_changed"
 #define MAX_EVENTS	16384
-#define SPTE_A		BIT_ULL(5)
+#define NPT_A		BIT_ULL(5)
+#define EPT_A		BIT_ULL(8)
 
 static void make_swap(void)
 {
@@ -81,10 +83,11 @@ void aging_run(struct aging *a, struct guest_mem *mem, unsigned long *pages)
 {
 	unsigned int nr = mem->size / SIZE_4K;
 	struct trace_event *events = calloc(MAX_EVENTS, sizeof(*events));
-	__u64 gfn, old_spte, new_spte;
+	__u64 gfn, old_spte, new_spte, a_bit;
 	size_t i, n;
 
 	TEST_ASSERT(events, "out of memory");
+	a_bit = host_cpu_is_intel ? EPT_A : NPT_A;
 	bitmap_zero(pages, nr);
 	/* To where reclaim looks first. KVM is not asked of it. */
 	TEST_ASSERT(!madvise(mem->hva, mem->size, MADV_COLD), "MADV_COLD");
@@ -98,8 +101,8 @@ void aging_run(struct aging *a, struct guest_mem *mem, unsigned long *pages)
 			continue;
 		old_spte = trace_field(&events[i], "old_spte");
 		new_spte = trace_field(&events[i], "new_spte");
-		TEST_ASSERT(old_spte == (new_spte | SPTE_A) &&
-			    !(new_spte & SPTE_A),
+		TEST_ASSERT(old_spte == (new_spte | a_bit) &&
+			    !(new_spte & a_bit),
 			    "page %llu: SPTE %#llx became %#llx", gfn, old_spte,
 			    new_spte);
 		__set_bit(gfn, pages);
