@@ -80,9 +80,10 @@ static void other_pages_are_not_shared(void)
 	auto_vm_create_detached(&a);
 	other = kvm_mmap(a.mem.size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	auto_vm_attach(&a, AUTO_HWPT);
+	/* All of it first: a HWPT that is shared already takes such a map. */
 	auto_vm_map_slot0(&a);
 	iommufd_map(a.s.iommufd, a.s.ioas, a.mem.gpa, other, a.mem.size);
+	auto_vm_attach(&a, AUTO_HWPT);
 	expect_stays_private("no-mirror");
 	expect_iova(&a, a.mem.gpa, a.mem.size, other, true);
 

@@ -86,7 +86,10 @@ static void side_by_side(const void *arg)
 		       one.table_bytes / 1024, one.tdp_faults);
 	TEST_ASSERT_EQ(two.tdp_faults, SIZE / w->page);
 	TEST_ASSERT_EQ(one.tdp_faults, 0);
-	TEST_ASSERT_EQ(2 * one.table_bytes, two.table_bytes);
+	/* One table of KVM's may have been there already, for the VM's rest. */
+	TEST_ASSERT(two.table_bytes == 2 * one.table_bytes ||
+		    two.table_bytes == 2 * one.table_bytes + SIZE_4K,
+		    "not half the tables");
 }
 
 int main(void)
