@@ -10,6 +10,8 @@
 
 #define HUGE_PAGES	4
 #define ROUNDS		less_if_slow(100, 10)
+#define SOME_ROUNDS	4
+#define COPIES		8
 #define SEED		0x5911f
 
 /*
@@ -104,7 +106,7 @@ static void *flip_thread(void *arg)
 
 	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
 		split_and_merge(f->s, f->mem, f->bitmap);
-		f->rounds++;
+		WRITE_ONCE(f->rounds, f->rounds + 1);
 	}
 	return NULL;
 }
@@ -129,9 +131,12 @@ static void under_copies_and_vcpu(void)
 	mark = iommu_events_mark();
 	guest_loop_start(&loop);
 	pthread_create(&f.thread, NULL, flip_thread, &f);
-	for (i = 0; i < 8; i++)
-		edu_copy(&s.edu, mem.gpa + EDU_AT + (i + 1) * SIZE_4K,
-			 mem.gpa + EDU_AT + i * SIZE_4K, SIZE_4K);
+	/* From page to page, and again as long as nothing has happened to them. */
+	for (i = 0; i < COPIES || READ_ONCE(f.rounds) < SOME_ROUNDS; i++) {
+		__u64 page = mem.gpa + EDU_AT + i % COPIES * SIZE_4K;
+
+		edu_copy(&s.edu, page + SIZE_4K, page, SIZE_4K);
+	}
 	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	pthread_join(f.thread, NULL);
 	guest_loop_stop(&loop);
@@ -139,7 +144,7 @@ static void under_copies_and_vcpu(void)
 	ksft_print_msg("%lu splits and merges, %lu rounds of the vCPU\n",
 		       f.rounds, loop.rounds);
 	TEST_ASSERT(f.rounds && loop.rounds, "a thread did not run");
-	TEST_ASSERT_EQ(guest_mem_diff(&mem, EDU_AT + 8 * SIZE_4K, SIZE_4K,
+	TEST_ASSERT_EQ(guest_mem_diff(&mem, EDU_AT + COPIES * SIZE_4K, SIZE_4K,
 				      EDU_AT, SEED), 0);
 	TEST_ASSERT_EQ(loop.wrong, 0);
 	TEST_ASSERT_EQ(iommu_events_since(mark), 0);
