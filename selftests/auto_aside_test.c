@@ -3,6 +3,9 @@
  * A shared HWPT steps aside for what a shared table can't do, before that is
  * done and under the devices' DMA, and is shared again afterwards. For what one
  * table can do it does not: unmaps, memslots that go, NX huge pages.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

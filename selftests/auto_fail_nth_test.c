@@ -3,6 +3,9 @@
  * Each allocation of a conversion fails once, in turn. Either it is got by
  * without, or nothing has changed and the next attempt goes well. Devices reach
  * what the IOAS maps all the time, and never more.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_page.h"

@@ -3,6 +3,9 @@
  * A VM's HWPT walks KVM's table by itself, as soon as nothing has changed for a
  * while. It does also where the IOAS maps less than the VM has, or more, and the
  * device reaches exactly that. It does not where the IOAS maps other pages.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_page.h"

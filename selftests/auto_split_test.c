@@ -10,6 +10,9 @@
  * 2. The devices, the HWPT and the IOAS may go meanwhile, in each order.
  * 3. A map that needs a private table fails when that can't be had.
  * 4. Control: in the same run devices are moved that do not refuse.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "background.h"

@@ -3,6 +3,9 @@
  * Everything that has a HWPT change its domain, at once, for a bounded time:
  * what device and vCPUs have all the while is neither lost nor wrong, and when
  * it is quiet the HWPT is shared again.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <pthread.h>
 #include <stdlib.h>

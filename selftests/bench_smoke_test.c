@@ -2,6 +2,9 @@
 /*
  * A short run of the bench's own code: what it counts, faults, bytes of tables
  * and flushes, is as sharing promises. Instructions are scripts/bench's.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "bench_round.h"
 #include "slow_host.h"

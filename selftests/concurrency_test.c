@@ -4,6 +4,9 @@
  * and unmaps, splits and merges, faults of the vCPUs, notifiers of the host.
  * What is mapped all the while must serve device and vCPUs without a gap. And a
  * map that comes while the host takes memory away gives vCPUs nothing of it.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

@@ -9,6 +9,9 @@
  * 4. When there is no memory for a table of the IOMMU's own it is told.
  * In 1 and 2 it is a process that has the VM's memory and descriptors, and only
  * does KVM_RUN. auto_aside_test has what both sides see in the end.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sched.h>
 #include <sys/ioctl.h>

@@ -3,6 +3,9 @@
  * Corners of the shared table: huge pages of which the IOAS has a part, or in
  * which one page is another one; maps over what is there already; the moment
  * when the vCPUs change roots.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "dma_page.h"

@@ -5,6 +5,7 @@
  * with two vCPUs. A page of 1G can only be set aside at boot.
  *
  * bench: --share --append 'hugepagesz=1G hugepages=1'
+ * bench: --bench intel --vtd mode=scalable --share --1g-page
  */
 #include "dma_check.h"
 #include "mmu_share.h"

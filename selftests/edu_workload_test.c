@@ -3,6 +3,9 @@
  * One workload, first with a table each for vCPUs and device, then with one for
  * both, measured side by side in one boot: the smallest thing that shows what
  * sharing is for. demo.c shows it with a whole guest.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "iommu_hw.h"
 #include "memstat.h"

@@ -2,6 +2,9 @@
 /*
  * As fail_nth_test, for memslots that come and go, beside what the IOAS maps and
  * under it, and for dirty logs that begin and end.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "fail_nth.h"
 #include "fail_parts.h"

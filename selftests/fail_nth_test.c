@@ -3,6 +3,9 @@
  * Each allocation that a step makes, and each call that may fail by itself,
  * fails once, in turn. Either the step gets by without it, or it fails, and then
  * all is as it was before, and the same step goes well when nothing fails.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/ioctl.h>
 #include <linux/vfio.h>

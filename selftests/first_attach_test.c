@@ -7,6 +7,9 @@
  *    at once: each attach succeeds, the device reaches the memory, and the kernel
  *    has no complaint (the runner looks).
  * 2. Control: the same with an IOAS that mirrors nothing, which is never shared.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <pthread.h>
 

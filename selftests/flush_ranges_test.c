@@ -4,6 +4,9 @@
  * vCPUs may have had it for themselves; tables that go; and nothing for what the
  * host or vCPUs do. Once, and before it is freed. The emulated IOMMU drops the whole
  * domain at any flush, so that what is judged here is the call of the driver.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

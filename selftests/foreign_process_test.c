@@ -3,6 +3,9 @@
  * A VM's table is for devices of the VM's own process. Another one that has a
  * descriptor of the VM, and none of its memory, gets EPERM: it reaches nothing,
  * and takes nothing from the VM's own process.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/wait.h>
 

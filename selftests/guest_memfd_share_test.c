@@ -4,6 +4,9 @@
  * where a hole can be punched at any time. It can't be mapped for a device in a
  * shared HWPT, and so the device never reaches it. vCPUs use it as ever, until a
  * hole takes it. VMs that can have private memory don't share at all.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <linux/falloc.h>
 

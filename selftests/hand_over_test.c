@@ -8,6 +8,9 @@
  * 2. The devices go over to the new VM's table, with the last of them, and DMA
  *    reaches the same memory all the time; nothing of the old VM is left.
  * 3. The new VM obeys orders.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <signal.h>
 #include <sys/ioctl.h>

@@ -4,6 +4,9 @@
  * and whether or not the devices walk KVM's table just then; but where the IOAS
  * has a part of one it stays split. Tables that a memslot leaves empty go with
  * it. dirty_bitmap_test.c and split_merge_test.c have what the log says.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_check.h"

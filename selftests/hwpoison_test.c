@@ -4,6 +4,9 @@
  * it again: the VMM gets the signal that it would have told its guest of. A device
  * goes on to reach it, for it is pinned. Once with a table each, and the same with
  * KVM's table as the device's.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <signal.h>
 

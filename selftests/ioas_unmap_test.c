@@ -3,6 +3,9 @@
  * IOAS_UNMAP takes memory from the device at once, and for good: whatever vCPUs
  * do there. They keep it, without a fault, and notice neither the unmap nor the
  * next map, after which both have it.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

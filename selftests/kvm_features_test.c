@@ -2,6 +2,9 @@
 /*
  * Features of KVM that touch memory or its tables, used on a VM that shares its
  * table with a device: each works as ever, and DMA goes on.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <asm/barrier.h>
 #include <linux/bitmap.h>

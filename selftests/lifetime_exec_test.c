@@ -3,6 +3,9 @@
  * A process that shares runs another program. Descriptors that exec() closes
  * take everything with them. Those that it hands on keep the device going, in
  * memory that is pinned; the VM's own process is as good as gone.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/ioctl.h>
 #include <sys/socket.h>

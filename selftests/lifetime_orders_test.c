@@ -4,6 +4,9 @@
  * iommufd's and the kvm-vfio device's. They are closed in every order. After
  * each close what the others still need is there, and what nobody needs is not.
  * That is so for a share that was asked for and for one that came by itself.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <glob.h>
 #include <sys/ioctl.h>

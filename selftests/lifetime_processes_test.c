@@ -3,6 +3,9 @@
  * VM, iommufd and device in the hands of several threads and processes, which
  * end one by one or are killed at work. What is in use stays, all else is
  * freed, and the next share works.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>

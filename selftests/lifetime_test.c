@@ -4,6 +4,9 @@
  * process is killed. Nothing breaks, and nothing stays: that the objects and
  * pins are gone, and that the kernel has not complained, is checked after
  * every case by tap_run().
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/wait.h>
 

@@ -4,6 +4,9 @@
  * and the process give: neither has the other's, in one table as with a table
  * each. Where they can't have rights of their own, as with VT-d, no vCPU has what
  * the device has by other rights, and user space is told.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "iommu_hw.h"

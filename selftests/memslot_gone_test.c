@@ -7,6 +7,9 @@
  * two may differ in one thing alone, where both want another page at one address.
  * memslots_test.c has all orders, auto_aside_test.c the conflict of a VM that
  * shares by itself.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "iommu_hw.h"

@@ -7,6 +7,9 @@
  *
  * The device goes by the IOAS alone, the vCPU by memslots. Only where both have
  * a page, and not the same, is there no serving them from one table.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/random.h>
 

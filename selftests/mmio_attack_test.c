@@ -6,6 +6,9 @@
  *
  * A page of this process is the victim: its physical address is a guest
  * address without memory.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "iommu_hw.h"
 #include "memstat.h"

@@ -4,6 +4,9 @@
  * its own guest (L2), and write-protects the pages that hold it in the shared root,
  * or shuts them to vCPUs. That is between KVM and the vCPUs. The device goes on reading and
  * writing these very pages, L1 changes its tables, and L2 sees it.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "iommu_hw.h"

@@ -4,6 +4,9 @@
  * it is on. What the guest executes is in 4K pages then, all else stays in huge
  * ones that are not executable. KVM puts none of a shared table together again when
  * it is not executed any more. The device notices nothing.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "mmu_share.h"

@@ -3,6 +3,9 @@
  * There is one table: the root in the IOMMU's entry for the device is KVM's
  * root, and mapping memory costs one table's pages, where an ordinary HWPT
  * costs two tables'.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "iommu_hw.h"
 #include "memstat.h"

@@ -5,6 +5,9 @@
  * device does not reach it, so that the host may take it without asking.
  * host_events_pinned_test.c and host_events_unpinned_test.c have all that a host
  * may do, memslot_gone_test.c has more of memslots.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "iommu_hw.h"

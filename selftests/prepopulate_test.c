@@ -2,6 +2,9 @@
 /*
  * IOAS_MAP pre-populates the guest: it touches every page and takes no
  * fault. With an ordinary HWPT, in the same boot, it takes one for each.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "share_vm.h"
 #include "slow_host.h"

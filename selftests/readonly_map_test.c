@@ -8,6 +8,9 @@
  * 3. A map for writing of a memslot that vCPUs may only read.
  * Where the two can't have rights of their own, as with VT-d, the VM steps aside in
  * 1 for the vCPU that writes, and of a HWPT that can't user space is told.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_check.h"

@@ -6,6 +6,9 @@
  *
  * Refusals that need another boot: parameter_off_test, tdp_mmu_off_test. A/D
  * bits cannot be off on AMD: KUnit tests that one.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "fd_pass.h"

@@ -2,6 +2,9 @@
 /*
  * A device moves from an ordinary HWPT to a shared one and back, in one step
  * each, and finds its memory in either, also in between.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "iommu_hw.h"
 #include "mmu_share.h"

@@ -3,6 +3,9 @@
  * System management mode has an address space and a root of its own. Memory of
  * it (SMRAM) may lie over memory that a device uses: the vCPU in SMM sees the
  * one, the device the other, and memslots of the one come and go.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "dma_check.h"
 #include "iommu_hw.h"

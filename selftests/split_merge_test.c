@@ -2,6 +2,9 @@
 /*
  * KVM splits huge leaves when dirty logging begins and merges them when it
  * ends. A device that writes and reads there meanwhile loses nothing.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "iommu_hw.h"
 #include "share_vm.h"

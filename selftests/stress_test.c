@@ -7,6 +7,9 @@
  * From the environment: STRESS_SECONDS for each case, STRESS_SEED to repeat
  * one. What fails prints its seed and its last steps. Without a crowd the same
  * seed makes the same steps.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/random.h>
 

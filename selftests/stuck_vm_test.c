@@ -7,6 +7,9 @@
  * 1. The list of VMs can be read, and says that this one is busy: the control.
  * 2. Another VM gets its first device, shares, and obeys orders.
  * 3. An order for the VM that is stuck waits, and can be interrupted.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <signal.h>
 #include <sys/mman.h>

@@ -3,6 +3,9 @@
  * The operator's command. What it makes of any list that a kernel may give it:
  * these are lists of the test's own. Then that it shows and changes what a VM
  * of this kernel does.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sched.h>
 #include <sys/mount.h>

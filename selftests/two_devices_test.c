@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Two devices use one shared HWPT: same root, same memory, same blocks. */
+/*
+ * Two devices use one shared HWPT: same root, same memory, same blocks.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
+ */
 #include "iommu_hw.h"
 #include "share_vm.h"
 #include "tap.h"
@@ -129,7 +134,7 @@ static void both_outlast_the_memslot(void)
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "both device-table entries hold the same root", same_root },
+		{ "both devices' entries hold the same root", same_root },
 		{ "each device reads what the other wrote", relay },
 		{ "unmap blocks both", unmap_blocks_both },
 		{ "a memslot goes from under both",

@@ -6,6 +6,7 @@
  * vCPUs run at once, on the stock kernel and without a device just as well.
  *
  * bench: --share --tcg single
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include "share_vm.h"
 #include "tap.h"

@@ -4,6 +4,9 @@
  * write-protect it to learn of writes (background snapshots). With one table
  * for vCPUs and device it keeps that power over both, or, over pinned memory,
  * over the vCPUs, as with a table each.
+ *
+ * bench: --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
