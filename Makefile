@@ -6,7 +6,7 @@
 #   BUILD=DIR      where everything generated goes (default: build)
 #   LINUX_SRC=DIR  build on this kernel tree instead of fetching one
 #   JOBS=N         compile with N processes (default: as many as there are CPUs)
-#   BENCH=intel    kvm-selftests there (default: amd)
+#   BENCH=intel    run, test and kvm-selftests there (default: amd, test: all)
 
 BUILD ?= build
 override BUILD := $(abspath $(BUILD))
@@ -67,11 +67,16 @@ shell: selftests root ## a shell on the emulated host
 demo-build: patch
 	@scripts/kernel-build linux --demo
 	@scripts/selftests-build demo
-run: demo-build root ## the demonstration: QEMU, a guest and its disk; one table, two walkers
+ifeq ($(BENCH),intel)
+run: kernel selftests root bochs-root
+else
+run: demo-build root
+endif
+run: ## the demonstration: QEMU, a guest and its disk; one table, two walkers; BENCH=intel
 	@scripts/demo
 bench: selftests stock root ## the numbers: shared against separate; long (scripts/bench --help)
 	@scripts/bench
-test: kernel stock selftests root qemu-amd bochs-root ## our selftests, or T='name...' of them
+test: kernel stock selftests root qemu-amd bochs-root ## our selftests, or T='name...'; BENCH=intel
 	@scripts/selftests $(T)
 check: kernel stock selftests root qemu-amd bochs-root ## lint, KUnit, our selftests, the kernel's own
 	@scripts/check

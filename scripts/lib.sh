@@ -141,11 +141,17 @@ debian_mirror() {
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # bench_lines SOURCE: the machines that a selftest wants to run on, in options of scripts/boot,
-# a line each: what it says on lines "bench: OPTIONS".
+# a line each: what it says on lines "bench: OPTIONS". With BENCH=intel those of the Intel bench
+# alone, and what it says on lines "bench-intel: OPTIONS", for which "make check" has no time.
 bench_lines() {
 	local lines
-	lines=$(sed -n 's,^.*\bbench: *\(--.*\),\1,p' "$1" | sed 's, *\*/ *$,,')
-	echo "${lines:---share}"
+	lines=$(sed -n 's,^.*\bbench\(-intel\)\?: *\(--.*\),\1 \2,p' "$1" | sed 's, *\*/ *$,,')
+	[ -n "$lines" ] || lines=' --share'
+	if [ "${BENCH:-}" = intel ]; then
+		sed -n 's/^-intel /--bench intel /p; s/^ \(.*--bench intel .*\)/\1/p' <<<"$lines"
+	else
+		sed -n 's/^ //p' <<<"$lines"
+	fi
 }
 # bench_options SOURCE: the first of them.
 bench_options() { bench_lines "$1" | head -n 1; }

@@ -5,7 +5,7 @@
  * what the IOAS maps all the time, and never more.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_page.h"

@@ -5,7 +5,7 @@
  * device reaches exactly that. It does not where the IOAS maps other pages.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include "auto_vm.h"
 #include "dma_page.h"

@@ -5,7 +5,7 @@
  * it is quiet the HWPT is shared again.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <pthread.h>
 #include <stdlib.h>

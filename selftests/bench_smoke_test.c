@@ -4,7 +4,7 @@
  * and flushes, is as sharing promises. Instructions are scripts/bench's.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include "bench_round.h"
 #include "slow_host.h"

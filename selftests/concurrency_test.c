@@ -6,7 +6,7 @@
  * map that comes while the host takes memory away gives vCPUs nothing of it.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
  * under it, and for dirty logs that begin and end.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include "fail_nth.h"
 #include "fail_parts.h"

@@ -5,7 +5,7 @@
  * all is as it was before, and the same step goes well when nothing fails.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/ioctl.h>
 #include <linux/vfio.h>

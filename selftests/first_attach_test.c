@@ -9,7 +9,7 @@
  * 2. Control: the same with an IOAS that mirrors nothing, which is never shared.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <pthread.h>
 

@@ -6,7 +6,7 @@
  * domain at any flush, so that what is judged here is the call of the driver.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 

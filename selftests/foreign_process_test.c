@@ -5,7 +5,7 @@
  * and takes nothing from the VM's own process.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/wait.h>
 

@@ -6,7 +6,7 @@
  * hole takes it. VMs that can have private memory don't share at all.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <linux/falloc.h>
 

@@ -10,7 +10,7 @@
  * 3. The new VM obeys orders.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <signal.h>
 #include <sys/ioctl.h>

@@ -6,7 +6,7 @@
  * result.
  *
  * bench: --share --append numa=fake=2
- * bench: --bench intel --vtd mode=scalable --share --smp 1 --append numa=fake=2
+ * bench-intel: --vtd mode=scalable --share --smp 1 --append numa=fake=2
  */
 #include "host_event.h"
 #include "iommu_hw.h"

@@ -4,7 +4,7 @@
  * table with a device: each works as ever, and DMA goes on.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <asm/barrier.h>
 #include <linux/bitmap.h>

@@ -5,7 +5,7 @@
  * memory that is pinned; the VM's own process is as good as gone.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/ioctl.h>
 #include <sys/socket.h>

@@ -6,7 +6,7 @@
  * That is so for a share that was asked for and for one that came by itself.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <glob.h>
 #include <sys/ioctl.h>

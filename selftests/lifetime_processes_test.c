@@ -5,7 +5,7 @@
  * freed, and the next share works.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>

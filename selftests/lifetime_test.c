@@ -6,7 +6,7 @@
  * every case by tap_run().
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/wait.h>
 

@@ -9,7 +9,7 @@
  * a page, and not the same, is there no serving them from one table.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/random.h>
 

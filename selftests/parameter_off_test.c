@@ -4,7 +4,7 @@
  * as on a kernel without it.
  *
  * bench: --append kvm.share_iommu_tdp=0
- * bench: --bench intel --vtd mode=scalable --append kvm.share_iommu_tdp=0
+ * bench-intel: --vtd mode=scalable --append kvm.share_iommu_tdp=0
  */
 #include "mmu_share.h"
 #include "no_sharing.h"

@@ -9,7 +9,7 @@
  * seed makes the same steps.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sys/random.h>
 

@@ -9,7 +9,7 @@
  * 3. An order for the VM that is stuck waits, and can be interrupted.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <signal.h>
 #include <sys/mman.h>

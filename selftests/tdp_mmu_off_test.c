@@ -3,7 +3,7 @@
  * In a boot with kvm.tdp_mmu=0 there is no table to share: ENXIO.
  *
  * bench: --append 'kvm.share_iommu_tdp=1 kvm.tdp_mmu=0'
- * bench: --bench intel --vtd mode=scalable --append 'kvm.share_iommu_tdp=1 kvm.tdp_mmu=0'
+ * bench-intel: --vtd mode=scalable --append 'kvm.share_iommu_tdp=1 kvm.tdp_mmu=0'
  */
 #include "no_sharing.h"
 #include "tap.h"

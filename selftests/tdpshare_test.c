@@ -5,7 +5,7 @@
  * of this kernel does.
  *
  * bench: --share
- * bench: --bench intel --vtd mode=scalable --share
+ * bench-intel: --vtd mode=scalable --share
  */
 #include <sched.h>
 #include <sys/mount.h>
