@@ -153,26 +153,31 @@ void vmm_share_new_vms(bool on)
 	TEST_ASSERT(sysfile_write(NEW_VMS, on ? "Y" : "N"), "write " NEW_VMS);
 }
 
-__u64 vmm_kvm_root(pid_t pid)
+bool vmm_share_info(pid_t pid, struct mmu_share_info *info)
 {
-	struct mmu_share_info info;
+	bool shared = false;
 	char pattern[64];
-	__u64 root = 0;
 	glob_t g;
 	size_t i;
 
 	snprintf(pattern, sizeof(pattern), DEBUGFS "/kvm/%d-*", pid);
 	TEST_ASSERT(!glob(pattern, 0, NULL, &g), "no %s", pattern);
-	for (i = 0; i < g.gl_pathc; i++) {
+	for (i = 0; i < g.gl_pathc && !shared; i++) {
 		int vm_fd = atoi(strchr(g.gl_pathv[i], '-') + 1);
 
-		TEST_ASSERT(mmu_share_read_fd(pid, vm_fd, &info),
+		TEST_ASSERT(mmu_share_read_fd(pid, vm_fd, info),
 			    "no mmu_share in %s", g.gl_pathv[i]);
-		if (info.shared)
-			root = info.root;
+		shared = info->shared;
 	}
 	globfree(&g);
-	return root;
+	return shared;
+}
+
+__u64 vmm_kvm_root(pid_t pid)
+{
+	struct mmu_share_info info;
+
+	return vmm_share_info(pid, &info) ? info.root : 0;
 }
 
 __u64 vmm_tdp_faults(pid_t pid)

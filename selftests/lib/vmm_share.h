@@ -50,6 +50,11 @@ void vmm_wait_private(pid_t pid, const char *reason, unsigned int seconds);
 /* Whether VMs that start from here on share by themselves; the default is on. */
 void vmm_share_new_vms(bool on);
 
+struct mmu_share_info;
+
+/* What the VM shares; false: nothing. */
+bool vmm_share_info(pid_t pid, struct mmu_share_info *info);
+
 /* Physical address of the top table that the VM shares; 0: it does not. */
 __u64 vmm_kvm_root(pid_t pid);
 
