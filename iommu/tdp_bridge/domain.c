@@ -402,6 +402,17 @@ int tdp_bridge_refuse_flags(u32 flags)
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_flags);
 
+/* The errno for user space; one that has asked is told why. */
+static int refuse(struct device *dev, int err, bool asked)
+{
+	for (int i = 0; asked && i < ARRAY_SIZE(iommu_refusals); i++) {
+		if (iommu_refusals[i].err == err)
+			dev_warn_ratelimited(dev, "tdp_bridge: %s; or use an ordinary HWPT\n",
+					     iommu_refusals[i].why);
+	}
+	return err == TDP_REFUSE_WALK ? -ENODEV : err;
+}
+
 /**
  * tdp_bridge_refuse_iommu() - Say why a device's IOMMU takes no share
  * @dev: the device
@@ -415,12 +426,7 @@ EXPORT_SYMBOL_GPL(tdp_bridge_refuse_flags);
  */
 int tdp_bridge_refuse_iommu(struct device *dev, int err)
 {
-	for (int i = 0; i < ARRAY_SIZE(iommu_refusals); i++) {
-		if (iommu_refusals[i].err == err)
-			dev_warn_ratelimited(dev, "tdp_bridge: %s; or use an ordinary HWPT\n",
-					     iommu_refusals[i].why);
-	}
-	return err == TDP_REFUSE_WALK ? -ENODEV : err;
+	return refuse(dev, err, true);
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
 
@@ -438,9 +444,7 @@ EXPORT_SYMBOL_GPL(tdp_bridge_refuse_iommu);
 int tdp_bridge_refuse_attach(struct tdp_domain *tdp, struct device *dev,
 			     int err)
 {
-	if (tdp->asked)
-		return tdp_bridge_refuse_iommu(dev, err);
-	return err == TDP_REFUSE_WALK ? -ENODEV : err;
+	return refuse(dev, err, tdp->asked);
 }
 
 /**
