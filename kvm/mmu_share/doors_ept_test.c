@@ -9,15 +9,13 @@
 #include <linux/array_size.h>
 #include <linux/kvm_host.h>
 
-#include "doors.h"
-#include "format_test.h"
+#include "doors_test.h"
 
 #define R		BIT_ULL(0)
 #define W		BIT_ULL(1)
 #define X		BIT_ULL(2)
 #define EMT		GENMASK_ULL(5, 3)
 #define IPAT		BIT_ULL(6)
-#define PS		BIT_ULL(7)
 #define A		BIT_ULL(8)
 #define D		BIT_ULL(9)
 #define XU		BIT_ULL(10)
@@ -28,41 +26,14 @@
 #define SVE		BIT_ULL(63)
 
 #define RIGHTS	(W | HOST_WRITABLE | MMU_WRITABLE)
-#define LEAF_ADDR	0x0000123440000000ULL
 
 /* The bits that leaves differ in, besides the address. */
 static const u8 leaf_bits[] = { 1, 2, 3, 4, 5, 6, 8, 9, 10, 53, 55, 62 };
-
-#define NR_COMBINATIONS	BIT(ARRAY_SIZE(leaf_bits))
 
 /* X, IPAT, A, D and XU are free: 32. Memory types: 5 of 8, and one that shuts. */
 #define NR_COMMON	(2 * 5 * 32)
 #define NR_CPU_ONLY	(4 * 5 * 32)
 #define NR_DEVICE_ONLY	(2 * 32)
-
-enum door {
-	NOBODY,			/* no leaf */
-	BOTH,
-	CPUS,
-	DEVICE,
-};
-
-static const struct mmu_share_doors *ept_doors(void)
-{
-	return &mmu_share_layouts[EPT].doors;
-}
-
-static u64 combination(unsigned int n, int level)
-{
-	u64 entry = LEAF_ADDR | R | MMU_PRESENT | SVE | (level > LVL_4K ? PS : 0);
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(leaf_bits); i++) {
-		if (n & BIT(i))
-			entry |= BIT_ULL(leaf_bits[i]);
-	}
-	return entry;
-}
 
 /* The table in format.h. */
 static enum door whose(u64 entry)
@@ -84,80 +55,20 @@ static enum door whose(u64 entry)
 	return entry & MMU_WRITABLE && !(entry & HOST_WRITABLE) ? NOBODY : CPUS;
 }
 
-/* The next legal leaf of a level, from combination @n on. */
-static bool next_leaf(unsigned int *n, int level, u64 *entry)
-{
-	for (; *n < NR_COMBINATIONS; (*n)++) {
-		*entry = combination(*n, level);
-		if (whose(*entry) != NOBODY) {
-			(*n)++;
-			return true;
-		}
-	}
-	return false;
-}
+static const struct leaf_kinds ept = {
+	.fmt		= EPT,
+	.base		= R | MMU_PRESENT | SVE,
+	.bits		= leaf_bits,
+	.nr_bits	= ARRAY_SIZE(leaf_bits),
+	.x		= X,
+	.whose		= whose,
+};
 
-#define for_each_leaf(_entry, _level)	\
-	for (unsigned int __n = 0; next_leaf(&__n, (_level), &(_entry)); )
-
-/* @entry is a legal leaf, and of that kind; by the contract and by doors.h. */
-static void expect_door(struct kunit *test, u64 entry, int level, enum door door)
-{
-	const struct mmu_share_doors *doors = ept_doors();
-
-	expect_verdict(test, EPT, entry, level, NULL);
-	KUNIT_EXPECT_EQ_MSG(test, whose(entry), door, "entry %016llx", entry);
-	KUNIT_EXPECT_EQ(test, __spte_is_open_to_device(doors, entry), door != CPUS);
-	KUNIT_EXPECT_EQ(test, __spte_is_open_to_cpus(doors, entry), door != DEVICE);
-}
-
-/* What one of the walkers finds has not changed. */
-static void expect_same(struct kunit *test, decode_fn decode, u64 old, u64 new,
-			int level)
-{
-	struct decoded was = decode(EPT, old, level);
-	struct decoded is = decode(EPT, new, level);
-	bool same = is.walk == was.walk && is.addr == was.addr &&
-		    is.read == was.read && is.write == was.write;
-
-	KUNIT_EXPECT_TRUE_MSG(test, same, "%016llx became %016llx", old, new);
-}
-
-static const int leaf_levels[] = { LVL_4K, LVL_2M, LVL_1G };
-
-static void level_desc(const int *level, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "level %d", *level);
-}
-
-KUNIT_ARRAY_PARAM(level, leaf_levels, level_desc);
-
-static int param_level(struct kunit *test)
-{
-	return *(const int *)test->param_value;
-}
-
-/* The check takes for legal what the table has, and nothing else. */
+/* Each combination of the bits. */
 static void every_combination_is_a_kind_or_refused(struct kunit *test)
 {
-	unsigned int n, nr[DEVICE + 1] = {};
-	int level = param_level(test);
-
-	for (n = 0; n < NR_COMBINATIONS; n++) {
-		u64 entry = combination(n, level);
-		enum door door = whose(entry);
-
-		nr[door]++;
-		if (door != NOBODY)
-			expect_door(test, entry, level, door);
-		else
-			KUNIT_EXPECT_NOT_NULL_MSG(test,
-						  mmu_share_check_entry(EPT, entry, level),
-						  "entry %016llx", entry);
-	}
-	KUNIT_EXPECT_EQ(test, nr[BOTH], NR_COMMON);
-	KUNIT_EXPECT_EQ(test, nr[CPUS], NR_CPU_ONLY);
-	KUNIT_EXPECT_EQ(test, nr[DEVICE], NR_DEVICE_ONLY);
+	expect_kinds(test, &ept, param_level(test), NR_COMMON, NR_CPU_ONLY,
+		     NR_DEVICE_ONLY);
 }
 
 /* What each side finds: its rights, a misconfiguration or a fault where it is shut. */
@@ -166,7 +77,7 @@ static void each_side_finds_what_its_door_says(struct kunit *test)
 	int level = param_level(test);
 	u64 entry;
 
-	for_each_leaf(entry, level) {
+	for_each_leaf(&ept, entry, level) {
 		struct decoded cpu = mmu_share_cpu_decode(EPT, entry, level);
 		struct decoded iommu = mmu_share_iommu_decode(EPT, entry, level);
 		enum door door = whose(entry);
@@ -187,11 +98,11 @@ static void each_side_finds_what_its_door_says(struct kunit *test)
 /* IOAS map over a vCPU's leaf that has the very rights, and unmap again. */
 static void device_door_opens_and_shuts(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = ept_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&ept);
 	int level = param_level(test);
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&ept, old, level) {
 		bool write = old & W;
 		u64 open, shut;
 
@@ -199,13 +110,13 @@ static void device_door_opens_and_shuts(struct kunit *test)
 			continue;
 
 		open = __spte_open_to_device(doors, old, write);
-		expect_door(test, open, level, BOTH);
+		expect_door(test, &ept, open, level, BOTH);
 		KUNIT_EXPECT_EQ(test, open & RIGHTS, write ? RIGHTS : 0);
-		expect_same(test, mmu_share_cpu_decode, old, open, level);
+		expect_same(test, &ept, mmu_share_cpu_decode, old, open, level);
 
 		shut = __spte_shut_to_device(doors, open);
-		expect_door(test, shut, level, CPUS);
-		expect_same(test, mmu_share_cpu_decode, open, shut, level);
+		expect_door(test, &ept, shut, level, CPUS);
+		expect_same(test, &ept, mmu_share_cpu_decode, open, shut, level);
 		KUNIT_EXPECT_EQ(test, __spte_open_to_device(doors, shut, write), open);
 	}
 }
@@ -213,22 +124,22 @@ static void device_door_opens_and_shuts(struct kunit *test)
 /* KVM takes a leaf from vCPUs, for whatever reason; a fault gives it back. */
 static void cpus_door_shuts_and_opens(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = ept_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&ept);
 	const u64 cpu_bits = __spte_cpu_bits(doors);
 	int level = param_level(test);
 	u64 old;
 
 	KUNIT_EXPECT_EQ(test, cpu_bits, EMT | IPAT | X | XU);
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&ept, old, level) {
 		u64 shut = __spte_shut_to_cpus(doors, old);
 
 		if (whose(old) == CPUS) {
 			expect_verdict(test, EPT, shut, level, "there for nobody");
 			continue;
 		}
-		expect_door(test, shut, level, DEVICE);
-		expect_same(test, mmu_share_iommu_decode, old, shut, level);
+		expect_door(test, &ept, shut, level, DEVICE);
+		expect_same(test, &ept, mmu_share_iommu_decode, old, shut, level);
 		KUNIT_EXPECT_EQ(test, __spte_shut_to_cpus(doors, shut), shut);
 		KUNIT_EXPECT_EQ(test, (shut & ~cpu_bits) | (old & cpu_bits), old);
 	}
@@ -241,22 +152,22 @@ static void cpus_door_shuts_and_opens(struct kunit *test)
  */
 static void fault_keeps_what_the_device_has(struct kunit *test)
 {
-	const u64 cpu_bits = __spte_cpu_bits(ept_doors()) | A;
+	const u64 cpu_bits = __spte_cpu_bits(kinds_doors(&ept)) | A;
 	int level = param_level(test);
 	u64 old, new;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&ept, old, level) {
 		/* All else is in CPUs' bits. */
 		if (whose(old) == CPUS || old & (X | IPAT | A | D | XU))
 			continue;
 
-		for_each_leaf(new, level) {
+		for_each_leaf(&ept, new, level) {
 			u64 spte = (old & ~cpu_bits) | (new & cpu_bits);
 
 			if (whose(new) != CPUS || ((old & W) && !(new & W)))
 				continue;
-			expect_door(test, spte, level, BOTH);
-			expect_same(test, mmu_share_iommu_decode, old, spte, level);
+			expect_door(test, &ept, spte, level, BOTH);
+			expect_same(test, &ept, mmu_share_iommu_decode, old, spte, level);
 			KUNIT_EXPECT_EQ(test, spte & cpu_bits, new & cpu_bits);
 		}
 	}
@@ -268,7 +179,7 @@ static void kvms_own_changes_move_no_door(struct kunit *test)
 	int level = param_level(test), i;
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&ept, old, level) {
 		const u64 new[] = {
 			old & ~A, old | A, old & ~D, old | D,
 			old & ~(X | XU), old | X,
@@ -277,39 +188,17 @@ static void kvms_own_changes_move_no_door(struct kunit *test)
 		};
 
 		for (i = 0; i < ARRAY_SIZE(new); i++) {
-			expect_door(test, new[i], level, whose(old));
+			expect_door(test, &ept, new[i], level, whose(old));
 			if (whose(old) != CPUS)
-				expect_same(test, mmu_share_iommu_decode, old,
+				expect_same(test, &ept, mmu_share_iommu_decode, old,
 					    new[i], level);
 		}
 	}
 }
 
-/* make_small_spte() and make_huge_spte(). */
 static void split_and_merge_keep_the_doors(struct kunit *test)
 {
-	static const int children[] = { 0, 1, 255, 511 };
-	int level = param_level(test), i;
-	u64 huge;
-
-	if (level == LVL_4K)
-		return;
-
-	for_each_leaf(huge, level) {
-		for (i = 0; i < ARRAY_SIZE(children); i++) {
-			u64 off = (u64)children[i] << (12 + 9 * (level - 2));
-			u64 low = (BIT_ULL(12 + 9 * (level - 1)) - 1) & TEST_ADDR;
-			u64 small = huge | off;
-
-			if (level - 1 == LVL_4K)
-				small &= ~PS;
-			expect_door(test, small, level - 1, whose(huge));
-			/* To 4K, where NX huge pages are on. */
-			expect_door(test, small | X, level - 1, whose(huge));
-
-			KUNIT_EXPECT_EQ(test, (small | PS) & ~low, huge);
-		}
-	}
+	expect_splits_and_merges(test, &ept, param_level(test));
 }
 
 /* Both walkers, from the root of a 4- or 5-level table to a leaf of each kind. */
@@ -322,7 +211,7 @@ static void walks_end_at_the_doors(struct kunit *test)
 		for (level = top; level > leaf; level--)
 			table[level] = ept_table();
 
-		for_each_leaf(table[leaf], leaf) {
+		for_each_leaf(&ept, table[leaf], leaf) {
 			enum door door = whose(table[leaf]);
 			struct decoded d;
 

@@ -9,15 +9,13 @@
 #include <linux/array_size.h>
 #include <linux/kvm_host.h>
 
-#include "doors.h"
-#include "format_test.h"
+#include "doors_test.h"
 
 #define P		BIT_ULL(0)
 #define W		BIT_ULL(1)
 #define U		BIT_ULL(2)
 #define A		BIT_ULL(5)
 #define D		BIT_ULL(6)
-#define PS		BIT_ULL(7)
 #define MMU_WRITABLE	BIT_ULL(8)
 #define NEXT_LEVEL	GENMASK_ULL(11, 9)
 #define FC		BIT_ULL(60)
@@ -25,42 +23,14 @@
 #define IW		BIT_ULL(62)
 #define NX		BIT_ULL(63)
 
-#define LEAF_ADDR	0x0000123440000000ULL
-
 /* The bits that leaves differ in, besides the address. */
 static const u8 leaf_bits[] = { 1, 2, 5, 6, 8, 9, 10, 11, 61, 62, 63 };
-
-#define NR_COMBINATIONS	BIT(ARRAY_SIZE(leaf_bits))
 
 /* W and MMU-writable have three legal states, IW two, A, D and NX eight. */
 #define NR_COMMON	(3 * 2 * 8)
 /* MMU-writable only where host-writable. */
 #define NR_CPU_ONLY	((1 + 3) * 8)
 #define NR_DEVICE_ONLY	(2 * 8)
-
-enum door {
-	NOBODY,			/* no leaf */
-	BOTH,
-	CPUS,
-	DEVICE,
-};
-
-static const struct mmu_share_doors *npt_doors(void)
-{
-	return &mmu_share_layouts[NPT].doors;
-}
-
-static u64 combination(unsigned int n, int level)
-{
-	u64 entry = LEAF_ADDR | P | FC | (level > LVL_4K ? PS : 0);
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(leaf_bits); i++) {
-		if (n & BIT(i))
-			entry |= BIT_ULL(leaf_bits[i]);
-	}
-	return entry;
-}
 
 /* The table in format.h. */
 static enum door whose(u64 entry)
@@ -84,44 +54,14 @@ static enum door whose(u64 entry)
 	return next == 4 && !(entry & MMU_WRITABLE) ? CPUS : NOBODY;
 }
 
-/* The next legal leaf of a level, from combination @n on. */
-static bool next_leaf(unsigned int *n, int level, u64 *entry)
-{
-	for (; *n < NR_COMBINATIONS; (*n)++) {
-		*entry = combination(*n, level);
-		if (whose(*entry) != NOBODY) {
-			(*n)++;
-			return true;
-		}
-	}
-	return false;
-}
-
-#define for_each_leaf(_entry, _level)	\
-	for (unsigned int __n = 0; next_leaf(&__n, (_level), &(_entry)); )
-
-/* @entry is a legal leaf, and of that kind; by the contract and by doors.h. */
-static void expect_door(struct kunit *test, u64 entry, int level, enum door door)
-{
-	const struct mmu_share_doors *doors = npt_doors();
-
-	expect_verdict(test, NPT, entry, level, NULL);
-	KUNIT_EXPECT_EQ_MSG(test, whose(entry), door, "entry %016llx", entry);
-	KUNIT_EXPECT_EQ(test, __spte_is_open_to_device(doors, entry), door != CPUS);
-	KUNIT_EXPECT_EQ(test, __spte_is_open_to_cpus(doors, entry), door != DEVICE);
-}
-
-/* What one of the walkers finds has not changed. */
-static void expect_same(struct kunit *test, decode_fn decode, u64 old, u64 new,
-			int level)
-{
-	struct decoded was = decode(NPT, old, level);
-	struct decoded is = decode(NPT, new, level);
-	bool same = is.walk == was.walk && is.addr == was.addr &&
-		    is.read == was.read && is.write == was.write;
-
-	KUNIT_EXPECT_TRUE_MSG(test, same, "%016llx became %016llx", old, new);
-}
+static const struct leaf_kinds npt = {
+	.fmt		= NPT,
+	.base		= P | FC,
+	.bits		= leaf_bits,
+	.nr_bits	= ARRAY_SIZE(leaf_bits),
+	.nx		= NX,
+	.whose		= whose,
+};
 
 static void expect_device_gets_nothing(struct kunit *test, u64 entry, int level)
 {
@@ -131,41 +71,11 @@ static void expect_device_gets_nothing(struct kunit *test, u64 entry, int level)
 	KUNIT_EXPECT_FALSE(test, mmu_share_iommu_can_follow(NPT, entry, level));
 }
 
-static const int leaf_levels[] = { LVL_4K, LVL_2M, LVL_1G };
-
-static void level_desc(const int *level, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "level %d", *level);
-}
-
-KUNIT_ARRAY_PARAM(level, leaf_levels, level_desc);
-
-static int param_level(struct kunit *test)
-{
-	return *(const int *)test->param_value;
-}
-
-/* The check takes for legal what the table has, and nothing else. */
+/* Each combination of the bits. */
 static void every_combination_is_a_kind_or_refused(struct kunit *test)
 {
-	unsigned int n, nr[DEVICE + 1] = {};
-	int level = param_level(test);
-
-	for (n = 0; n < NR_COMBINATIONS; n++) {
-		u64 entry = combination(n, level);
-		enum door door = whose(entry);
-
-		nr[door]++;
-		if (door != NOBODY)
-			expect_door(test, entry, level, door);
-		else
-			KUNIT_EXPECT_NOT_NULL_MSG(test,
-						  mmu_share_check_entry(NPT, entry, level),
-						  "entry %016llx", entry);
-	}
-	KUNIT_EXPECT_EQ(test, nr[BOTH], NR_COMMON);
-	KUNIT_EXPECT_EQ(test, nr[CPUS], NR_CPU_ONLY);
-	KUNIT_EXPECT_EQ(test, nr[DEVICE], NR_DEVICE_ONLY);
+	expect_kinds(test, &npt, param_level(test), NR_COMMON, NR_CPU_ONLY,
+		     NR_DEVICE_ONLY);
 }
 
 /* KVM's marks are any of their bits; it warns of MMU-writable without the other. */
@@ -175,7 +85,7 @@ static void kvm_reads_its_marks_in_every_leaf(struct kunit *test)
 	int level = param_level(test);
 	u64 entry;
 
-	for_each_leaf(entry, level) {
+	for_each_leaf(&npt, entry, level) {
 		KUNIT_EXPECT_TRUE(test, entry & l->mmu_present);
 		KUNIT_EXPECT_TRUE(test, (entry & l->host_writable) ||
 				  !(entry & l->mmu_writable));
@@ -189,7 +99,7 @@ static void each_side_finds_what_its_door_says(struct kunit *test)
 	int level = param_level(test);
 	u64 entry;
 
-	for_each_leaf(entry, level) {
+	for_each_leaf(&npt, entry, level) {
 		struct decoded cpu = mmu_share_cpu_decode(NPT, entry, level);
 		struct decoded iommu = mmu_share_iommu_decode(NPT, entry, level);
 		enum door door = whose(entry);
@@ -214,11 +124,11 @@ static void each_side_finds_what_its_door_says(struct kunit *test)
 /* IOAS map over a vCPU's leaf, and unmap again. */
 static void device_door_opens_and_shuts(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = npt_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&npt);
 	int level = param_level(test), write;
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		if (whose(old) != CPUS)
 			continue;
 
@@ -226,11 +136,11 @@ static void device_door_opens_and_shuts(struct kunit *test)
 			u64 open = __spte_open_to_device(doors, old, write);
 			u64 shut = __spte_shut_to_device(doors, open);
 
-			expect_door(test, open, level, BOTH);
+			expect_door(test, &npt, open, level, BOTH);
 			KUNIT_EXPECT_EQ(test, !!(open & IW), write);
-			expect_same(test, mmu_share_cpu_decode, old, open, level);
+			expect_same(test, &npt, mmu_share_cpu_decode, old, open, level);
 
-			expect_door(test, shut, level, CPUS);
+			expect_door(test, &npt, shut, level, CPUS);
 			expect_device_gets_nothing(test, shut, level);
 			/* Host-writable lasts as long as MMU-writable says it. */
 			KUNIT_EXPECT_EQ(test, shut, old & MMU_WRITABLE ?
@@ -242,20 +152,20 @@ static void device_door_opens_and_shuts(struct kunit *test)
 /* IOAS unmap of a common leaf, and a map with the same rights. */
 static void shutting_the_device_door_can_be_undone(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = npt_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&npt);
 	int level = param_level(test);
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		u64 shut;
 
 		if (whose(old) != BOTH)
 			continue;
 
 		shut = __spte_shut_to_device(doors, old);
-		expect_door(test, shut, level, CPUS);
+		expect_door(test, &npt, shut, level, CPUS);
 		expect_device_gets_nothing(test, shut, level);
-		expect_same(test, mmu_share_cpu_decode, old, shut, level);
+		expect_same(test, &npt, mmu_share_cpu_decode, old, shut, level);
 		KUNIT_EXPECT_EQ(test, __spte_open_to_device(doors, shut, old & IW),
 				old);
 	}
@@ -264,14 +174,14 @@ static void shutting_the_device_door_can_be_undone(struct kunit *test)
 /* KVM takes a leaf from vCPUs; a fault gives it back. */
 static void cpus_door_shuts_and_opens(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = npt_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&npt);
 	const u64 cpu_bits = __spte_cpu_bits(doors) | NX;
 	int level = param_level(test);
 	u64 old;
 
 	KUNIT_EXPECT_EQ(test, cpu_bits, W | U | MMU_WRITABLE | NX);
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		u64 shut = __spte_shut_to_cpus(doors, old);
 		struct decoded cpu = mmu_share_cpu_decode(NPT, shut, level);
 
@@ -280,8 +190,8 @@ static void cpus_door_shuts_and_opens(struct kunit *test)
 			expect_verdict(test, NPT, shut, level, "there for nobody");
 			continue;
 		}
-		expect_door(test, shut, level, DEVICE);
-		expect_same(test, mmu_share_iommu_decode, old, shut, level);
+		expect_door(test, &npt, shut, level, DEVICE);
+		expect_same(test, &npt, mmu_share_iommu_decode, old, shut, level);
 		KUNIT_EXPECT_FALSE(test, may_access(&cpu));
 		KUNIT_EXPECT_FALSE(test, cpu.write);
 		/* Shut twice: nothing to flush, see mmu_share_shut_to_cpus(). */
@@ -297,22 +207,22 @@ static void cpus_door_shuts_and_opens(struct kunit *test)
  */
 static void fault_keeps_what_the_device_has(struct kunit *test)
 {
-	const u64 cpu_bits = __spte_cpu_bits(npt_doors()) | NX | A;
+	const u64 cpu_bits = __spte_cpu_bits(kinds_doors(&npt)) | NX | A;
 	int level = param_level(test);
 	u64 old, new;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		if (whose(old) == CPUS)
 			continue;
 
-		for_each_leaf(new, level) {
+		for_each_leaf(&npt, new, level) {
 			u64 spte = (old & ~cpu_bits) | (new & cpu_bits);
 
 			if (whose(new) != CPUS)
 				continue;
-			expect_door(test, spte, level, BOTH);
-			expect_same(test, mmu_share_iommu_decode, old, spte, level);
-			expect_same(test, mmu_share_cpu_decode, new, spte, level);
+			expect_door(test, &npt, spte, level, BOTH);
+			expect_same(test, &npt, mmu_share_iommu_decode, old, spte, level);
+			expect_same(test, &npt, mmu_share_cpu_decode, new, spte, level);
 		}
 	}
 }
@@ -320,23 +230,23 @@ static void fault_keeps_what_the_device_has(struct kunit *test)
 /* map_leaf(): the IOAS maps what a vCPU has already. */
 static void map_keeps_what_cpus_have(struct kunit *test)
 {
-	const struct mmu_share_doors *doors = npt_doors();
+	const struct mmu_share_doors *doors = kinds_doors(&npt);
 	const u64 cpu_bits = __spte_cpu_bits(doors) | NX;
 	int level = param_level(test);
 	u64 old, new;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		if (whose(old) != CPUS)
 			continue;
 
-		for_each_leaf(new, level) {
+		for_each_leaf(&npt, new, level) {
 			u64 spte = (new & ~cpu_bits) | (old & cpu_bits);
 
 			if (whose(new) == CPUS)
 				continue;
-			expect_door(test, spte, level, BOTH);
-			expect_same(test, mmu_share_iommu_decode, new, spte, level);
-			expect_same(test, mmu_share_cpu_decode, old, spte, level);
+			expect_door(test, &npt, spte, level, BOTH);
+			expect_same(test, &npt, mmu_share_iommu_decode, new, spte, level);
+			expect_same(test, &npt, mmu_share_cpu_decode, old, spte, level);
 		}
 	}
 }
@@ -347,7 +257,7 @@ static void kvms_own_changes_move_no_door(struct kunit *test)
 	int level = param_level(test);
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		const u64 new[] = {
 			old & ~A,
 			old | A,
@@ -362,37 +272,15 @@ static void kvms_own_changes_move_no_door(struct kunit *test)
 		int i;
 
 		for (i = 0; i < ARRAY_SIZE(new); i++) {
-			expect_door(test, new[i], level, whose(old));
-			expect_same(test, mmu_share_iommu_decode, old, new[i], level);
+			expect_door(test, &npt, new[i], level, whose(old));
+			expect_same(test, &npt, mmu_share_iommu_decode, old, new[i], level);
 		}
 	}
 }
 
-/* make_small_spte() and make_huge_spte(). */
 static void split_and_merge_keep_the_doors(struct kunit *test)
 {
-	static const int children[] = { 0, 1, 255, 511 };
-	int level = param_level(test), i;
-	u64 huge;
-
-	if (level == LVL_4K)
-		return;
-
-	for_each_leaf(huge, level) {
-		for (i = 0; i < ARRAY_SIZE(children); i++) {
-			u64 off = (u64)children[i] << (12 + 9 * (level - 2));
-			u64 low = (BIT_ULL(12 + 9 * (level - 1)) - 1) & TEST_ADDR;
-			u64 small = huge | off;
-
-			if (level - 1 == LVL_4K)
-				small &= ~PS;
-			expect_door(test, small, level - 1, whose(huge));
-			/* To 4K, where NX huge pages are on. */
-			expect_door(test, small & ~NX, level - 1, whose(huge));
-
-			KUNIT_EXPECT_EQ(test, (small | PS) & ~low, huge);
-		}
-	}
+	expect_splits_and_merges(test, &npt, param_level(test));
 }
 
 /*
@@ -405,7 +293,7 @@ static void either_lock_is_enough(struct kunit *test)
 	int level = param_level(test), i;
 	u64 entry;
 
-	for_each_leaf(entry, level) {
+	for_each_leaf(&npt, entry, level) {
 		struct decoded d;
 
 		if (whose(entry) != CPUS)
@@ -444,7 +332,7 @@ static void no_flip_opens_a_cpu_only_leaf(struct kunit *test)
 	int level = param_level(test), bit;
 	u64 old;
 
-	for_each_leaf(old, level) {
+	for_each_leaf(&npt, old, level) {
 		if (whose(old) != CPUS)
 			continue;
 
@@ -479,7 +367,7 @@ static void lax_walkers_need_the_second_lock(struct kunit *test)
 	int level = param_level(test);
 	u64 entry;
 
-	for_each_leaf(entry, level) {
+	for_each_leaf(&npt, entry, level) {
 		struct decoded d = mmu_share_qemu_decode(NPT, entry, level);
 
 		KUNIT_EXPECT_EQ(test, gets_anywhere(&d), whose(entry) != CPUS);
@@ -507,7 +395,7 @@ static void walks_end_at_the_doors(struct kunit *test)
 		for (level = top; level > leaf; level--)
 			table[level] = npt_table(level);
 
-		for_each_leaf(table[leaf], leaf) {
+		for_each_leaf(&npt, table[leaf], leaf) {
 			enum door door = whose(table[leaf]);
 			struct decoded d;
 
