@@ -50,102 +50,41 @@ static const struct flip npt_common_flips[] = {
 	{  0,  0, "MMU-present without P" },
 };
 
-/* The same without W and MMU-writable. */
+/* Without W and MMU-writable. */
 static const struct flip npt_cpu_reads_flips[] = {
-	{ 63, 63, NULL },			/* NX */
-	{ 62, 62, NULL },			/* IW */
-	{ 61, 61, "without MMU-present" },	/* IR */
-	{ 60, 60, "without FC" },
-	{ 59, 59, "(59)" },
-	{ 58, 52, "reserved bits 52-58" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11,  9, "with a next level grants the IOMMU access" },
 	{  8,  8, NULL },			/* MMU-writable: says host-writable too */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
-	{  6,  5, NULL },			/* D, A */
-	{  4,  3, "PWT, PCD" },
 	{  2,  2, NULL },			/* U: device-only then */
 	{  1,  1, "CPU-writable without MMU-writable" },	/* W */
-	{  0,  0, "MMU-present without P" },
+	{ }
 };
 
 /* Shut to the device: IR = IW = 0, next level 6. */
 static const struct flip npt_cpu_only_flips[] = {
-	{ 63, 63, NULL },			/* NX */
 	{ 62, 61, "with a next level grants the IOMMU access" },	/* IW, IR */
-	{ 60, 60, "without FC" },
-	{ 59, 59, "(59)" },
-	{ 58, 52, "reserved bits 52-58" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
 	{ 11, 11, "without MMU-present" },	/* 2 */
 	{ 10, 10, "MMU-writable without host-writable" },	/* 4 */
 	{  9,  9, "not 4, 6" },			/* 7 */
-	{  8,  8, "CPU-writable without MMU-writable" },
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
-	{  6,  5, NULL },			/* D, A */
-	{  4,  3, "PWT, PCD" },
-	{  2,  2, "writable where CPUs may not read" },	/* U */
-	{  1,  1, NULL },			/* W */
-	{  0,  0, "MMU-present without P" },
+	{ }
 };
 
 /* The same with next level 4, i.e. not host-writable. */
 static const struct flip npt_cpu_only_ro_flips[] = {
-	{ 63, 63, NULL },			/* NX */
 	{ 62, 61, "with a next level grants the IOMMU access" },	/* IW, IR */
-	{ 60, 60, "without FC" },
-	{ 59, 59, "(59)" },
-	{ 58, 52, "reserved bits 52-58" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
 	{ 11, 11, "without MMU-present" },	/* 0 */
 	{ 10, 10, NULL },			/* 6: host-writable */
 	{  9,  9, "not 4, 6" },			/* 5 */
 	{  8,  8, "MMU-writable without host-writable" },
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
-	{  6,  5, NULL },			/* D, A */
-	{  4,  3, "PWT, PCD" },
 	{  2,  2, "there for nobody" },		/* U */
 	{  1,  1, "CPU-writable without MMU-writable" },	/* W */
-	{  0,  0, "MMU-present without P" },
+	{ }
 };
 
 /* Shut to CPUs: U = W = MMU-writable = 0. */
 static const struct flip npt_device_only_flips[] = {
-	{ 63, 63, NULL },			/* NX */
-	{ 62, 62, NULL },			/* IW */
-	{ 61, 61, "without MMU-present" },	/* IR: there for nobody */
-	{ 60, 60, "without FC" },
-	{ 59, 59, "(59)" },
-	{ 58, 52, "reserved bits 52-58" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11,  9, "with a next level grants the IOMMU access" },
 	{  8,  8, "writable where CPUs may not read" },	/* MMU-writable */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "next level does not match", 2, 3 },	/* a table to the CPU */
-	{  6,  5, NULL },			/* D, A */
-	{  4,  3, "PWT, PCD" },
 	{  2,  2, NULL },			/* U: common then */
 	{  1,  1, "writable where CPUs may not read" },	/* W */
-	{  0,  0, "MMU-present without P" },
+	{ }
 };
 
 static const struct flip npt_table_flips[] = {
@@ -220,124 +159,37 @@ static const struct flip ept_common_flips[] = {
 	{  0,  0, "without read" },
 };
 
-/* The same without W, MMU-writable and host-writable. */
+/* Without W, MMU-writable and host-writable. */
 static const struct flip ept_both_read_flips[] = {
-	{ 63, 63, NULL },			/* suppress #VE */
-	{ 62, 62, NULL },
-	{ 61, 61, "no use for" },
-	{ 60, 60, "without MMU-present" },
-	{ 59, 58, "A/D type" },
-	{ 57, 56, "no use for" },
 	{ 55, 55, "without host-writable" },
-	{ 54, 54, "no use for" },
 	{ 53, 53, "W unlike" },
-	{ 52, 52, "no use for" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11, 11, "SNP" },
-	{ 10,  8, NULL },			/* XU, D, A */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "does not grant read and write", 2, 3 },	/* a table to both */
-	{  6,  6, NULL },			/* IPAT */
-	{  5,  5, "memory type" },
-	{  4,  4, NULL },
-	{  3,  3, NULL },
-	{  2,  2, NULL },			/* X */
+	{  7,  7, "does not grant read and write", 2, 3 },
 	{  1,  1, "without MMU-writable" },
-	{  0,  0, "without read" },
+	{ }
 };
 
 /* Shut to the device: KVM's write protection is the CPU's own. */
 static const struct flip ept_cpu_only_flips[] = {
-	{ 63, 63, NULL },			/* suppress #VE */
-	{ 62, 62, NULL },
-	{ 61, 61, "no use for" },
-	{ 60, 60, "without MMU-present" },
-	{ 59, 58, "A/D type" },
-	{ 57, 56, "no use for" },
-	{ 55, 55, "without MMU-writable" },
-	{ 54, 54, "no use for" },
-	{ 53, 53, "without host-writable" },
-	{ 52, 52, "no use for" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11, 11, "SNP" },
-	{ 10,  8, NULL },			/* XU, D, A */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "reserved bit 62", 2, 3 },	/* a table to both */
-	{  6,  6, NULL },			/* IPAT */
-	{  5,  5, "memory type" },
-	{  4,  4, NULL },
+	{  7,  7, "reserved bit 62", 2, 3 },
 	{  3,  3, "there for nobody" },
-	{  2,  2, NULL },			/* X */
 	{  1,  1, NULL },
-	{  0,  0, "without read" },
+	{ }
 };
 
 /* The same of a page that the host may not write. */
 static const struct flip ept_cpu_only_ro_flips[] = {
-	{ 63, 63, NULL },			/* suppress #VE */
-	{ 62, 62, NULL },
-	{ 61, 61, "no use for" },
-	{ 60, 60, "without MMU-present" },
-	{ 59, 58, "A/D type" },
-	{ 57, 56, "no use for" },
 	{ 55, 55, "without host-writable" },
-	{ 54, 54, "no use for" },
 	{ 53, 53, NULL },
-	{ 52, 52, "no use for" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11, 11, "SNP" },
-	{ 10,  8, NULL },			/* XU, D, A */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "does not grant read and write", 2, 3 },	/* a table to both */
-	{  6,  6, NULL },			/* IPAT */
-	{  5,  5, "memory type" },
-	{  4,  4, NULL },
+	{  7,  7, "does not grant read and write", 2, 3 },
 	{  3,  3, "there for nobody" },
-	{  2,  2, NULL },			/* X */
 	{  1,  1, "without MMU-writable" },
-	{  0,  0, "without read" },
+	{ }
 };
 
 /* Shut to CPUs: memory type 7. */
 static const struct flip ept_device_only_flips[] = {
-	{ 63, 63, NULL },			/* suppress #VE */
 	{ 62, 62, "there for nobody" },
-	{ 61, 61, "no use for" },
-	{ 60, 60, "without MMU-present" },
-	{ 59, 58, "A/D type" },
-	{ 57, 56, "no use for" },
-	{ 55, 55, "without MMU-writable" },
-	{ 54, 54, "no use for" },
-	{ 53, 53, "without host-writable" },
-	{ 52, 52, "no use for" },
-	{ 51, 30, NULL },			/* address */
-	{ 29, 21, NULL, 1, 2 },
-	{ 29, 21, "unaligned", 3, 3 },
-	{ 20, 12, NULL, 1, 1 },
-	{ 20, 12, "unaligned", 2, 3 },
-	{ 11, 11, "SNP" },
-	{ 10,  8, NULL },			/* XU, D, A */
-	{  7,  7, "bit 7", 1, 1 },
-	{  7,  7, "reserved bits 3-6", 2, 3 },	/* a table to both */
-	{  6,  6, NULL },			/* IPAT */
-	{  5,  5, "memory type" },
-	{  4,  4, NULL },
-	{  3,  3, NULL },
-	{  2,  2, NULL },			/* X */
-	{  1,  1, "W unlike" },
-	{  0,  0, "without read" },
+	{ }
 };
 
 static const struct flip ept_table_flips[] = {
@@ -396,10 +248,10 @@ static const struct flip * const flips[][ZERO + 1] = {
 	[NPT] = {
 		[LEAF]		= npt_common_flips,
 		[DEVICE_READS]	= npt_common_flips,
-		[CPU_READS]	= npt_cpu_reads_flips,
-		[CPU_ONLY]	= npt_cpu_only_flips,
-		[CPU_ONLY_RO]	= npt_cpu_only_ro_flips,
-		[DEVICE_ONLY]	= npt_device_only_flips,
+		[CPU_READS]	= npt_common_flips,
+		[CPU_ONLY]	= npt_common_flips,
+		[CPU_ONLY_RO]	= npt_common_flips,
+		[DEVICE_ONLY]	= npt_common_flips,
 		[TABLE]		= npt_table_flips,
 		[MMIO]		= npt_mmio_flips,
 		[NONPRESENT]	= npt_absent_flips,
@@ -408,10 +260,10 @@ static const struct flip * const flips[][ZERO + 1] = {
 	},
 	[EPT] = {
 		[LEAF]		= ept_common_flips,
-		[DEVICE_READS]	= ept_both_read_flips,
-		[CPU_ONLY]	= ept_cpu_only_flips,
-		[CPU_ONLY_RO]	= ept_cpu_only_ro_flips,
-		[DEVICE_ONLY]	= ept_device_only_flips,
+		[DEVICE_READS]	= ept_common_flips,
+		[CPU_ONLY]	= ept_common_flips,
+		[CPU_ONLY_RO]	= ept_common_flips,
+		[DEVICE_ONLY]	= ept_common_flips,
 		[TABLE]		= ept_table_flips,
 		[MMIO]		= ept_mmio_flips,
 		[NONPRESENT]	= ept_absent_flips,
@@ -419,6 +271,40 @@ static const struct flip * const flips[][ZERO + 1] = {
 		[ZERO]		= ept_absent_flips,
 	},
 };
+
+/* What is different in a leaf that is not open to both for writing. */
+static const struct flip * const leaf_flips[][ZERO + 1] = {
+	[NPT] = {
+		[CPU_READS]	= npt_cpu_reads_flips,
+		[CPU_ONLY]	= npt_cpu_only_flips,
+		[CPU_ONLY_RO]	= npt_cpu_only_ro_flips,
+		[DEVICE_ONLY]	= npt_device_only_flips,
+	},
+	[EPT] = {
+		[DEVICE_READS]	= ept_both_read_flips,
+		[CPU_ONLY]	= ept_cpu_only_flips,
+		[CPU_ONLY_RO]	= ept_cpu_only_ro_flips,
+		[DEVICE_ONLY]	= ept_device_only_flips,
+	},
+};
+
+static bool is_for_level(const struct flip *f, int level)
+{
+	return !f->max_level || (level >= f->min_level && level <= f->max_level);
+}
+
+/* The line of a leaf's kind for a bit, or else @f, that of all. Bit 0 is all's. */
+static const struct flip *line_for(const struct entry_case *c,
+				   const struct flip *f, int bit)
+{
+	const struct flip *own = leaf_flips[c->fmt][c->kind];
+
+	for (; own && own->hi; own++) {
+		if (bit <= own->hi && bit >= own->lo && is_for_level(own, c->level))
+			return own;
+	}
+	return f;
+}
 
 /* The samples are legal: without that no flip would say anything. */
 static void sample_is_legal(struct kunit *test)
@@ -436,14 +322,13 @@ static void every_flip_has_its_verdict(struct kunit *test)
 	int bit = 63;
 
 	for (f = flips[c->fmt][c->kind]; bit >= 0; f++) {
-		if (f->max_level &&
-		    (c->level < f->min_level || c->level > f->max_level))
+		if (!is_for_level(f, c->level))
 			continue;
 		KUNIT_ASSERT_EQ(test, f->hi, bit);
 		KUNIT_ASSERT_GE(test, f->hi, f->lo);
 		for (; bit >= f->lo; bit--)
 			expect_verdict(test, c->fmt, legal ^ BIT_ULL(bit),
-				       c->level, f->what);
+				       c->level, line_for(c, f, bit)->what);
 	}
 }
 
