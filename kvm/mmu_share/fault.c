@@ -104,8 +104,7 @@ u64 mmu_share_keep_device(struct kvm *kvm, u64 old_spte, u64 new_spte)
 {
 	u64 cpu_bits = spte_cpu_bits() | shadow_accessed_mask;
 
-	if (spte_rights_differ(old_spte, is_writable_pte(new_spte)) &&
-	    !is_writable_pte(new_spte))
+	if (!is_writable_pte(new_spte) && spte_rights_differ(old_spte, false))
 		return old_spte;
 
 	if (!spte_is_open_to_cpus(old_spte))

@@ -138,6 +138,12 @@ static inline bool mmu_share_is_shut_to_vcpu(struct kvm_vcpu *vcpu, u64 spte)
 	return root && is_io_shared_sp(root) && !spte_is_open_to_cpus(spte);
 }
 
+/* Whether W of a leaf is what the device may do too. */
+static inline bool mmu_share_w_is_the_devices(const struct kvm_mmu_page *sp, u64 spte)
+{
+	return mmu_share_is_open(sp, spte) && mmu_share_doors.one_write;
+}
+
 /**
  * mmu_share_write_protect() - write-protect a leaf for CPUs
  * @sp: the leaf's table, or another of its root
@@ -154,7 +160,7 @@ static inline bool mmu_share_is_shut_to_vcpu(struct kvm_vcpu *vcpu, u64 spte)
 static inline bool mmu_share_write_protect(const struct kvm_mmu_page *sp, u64 spte,
 					   u64 *new_spte)
 {
-	if (!mmu_share_is_open(sp, spte) || !mmu_share_doors.one_write)
+	if (!mmu_share_w_is_the_devices(sp, spte))
 		return false;
 	*new_spte = spte_shut_to_cpus(spte);
 	return *new_spte != spte;
@@ -174,7 +180,7 @@ static inline bool mmu_share_write_protect_open(struct kvm *kvm,
 						const struct kvm_mmu_page *sp,
 						struct tdp_iter *iter, bool *flush)
 {
-	if (!mmu_share_is_open(sp, iter->old_spte) || !mmu_share_doors.one_write)
+	if (!mmu_share_w_is_the_devices(sp, iter->old_spte))
 		return false;
 	*flush |= mmu_share_shut_to_cpus(kvm, iter);
 	return true;
