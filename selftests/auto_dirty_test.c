@@ -1,32 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An HWPT with dirty tracking shares while that is off, and loses nothing of what
- * user space may ask for.
+ * An HWPT with dirty tracking shares while that is off and while it is on, and what
+ * was written survives its changes of domain:
  *
- * 1. To switch tracking off while it is off, and shared, is no error.
- * 2. Switched on it has a table of its own, and the bitmap names the page that the
- *    device wrote and no other: the control.
- * 3. Switched off, and shared again, the bitmap still has the page that was written
- *    meanwhile. Switched on again it is exact again.
+ * 1. To switch tracking off while it is off, and shared, is no error. Switched on the
+ *    HWPT stays shared, and each reader is told of each side's writes.
+ * 2. Changes of domain in the middle of tracking carry every page over, and not one
+ *    too much: random writes, questions and conversions against a model. While the
+ *    HWPT is private each reader has its own side, as upstream.
+ * 3. What was written before tracking was switched off can be asked for afterwards,
+ *    also on the other domain. Switched on again nothing of it is left.
+ * 4. Nothing is lost while a device writes and the HWPT goes to and fro.
  *
  * bench: --bench amd-full --share
  */
 #include "auto_vm.h"
+#include "dirty_model.h"
 #include "dma_test.h"
 #include "iommufd_dirty.h"
+#include "operator.h"
 #include "tap.h"
 
-#define PAGES		(2 * SIZE_2M / SIZE_4K)
+#define STEPS	600
+
+static __u64 seed;
+
+static unsigned int pick(unsigned int below)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (seed >> 33) % below;
+}
 
 struct dirty {
 	struct auto_vm a;
-	__u64 bits[PAGES / 64];
+	struct dirty_model m;
 };
 
 static void create(struct dirty *d)
 {
 	struct auto_vm *a = &d->a;
 
+	memset(d, 0, sizeof(*d));
 	auto_vm_create_detached(a);
 	TEST_ASSERT(!__iommufd_hwpt_alloc(a->s.iommufd, a->s.edu.dev_id,
 					  a->s.ioas,
@@ -37,66 +51,163 @@ static void create(struct dirty *d)
 	auto_vm_map_slot0(a);
 	share_vm_map(&a->s, &a->mem);
 	auto_vm_wait_shared(a);
+	operator_share_by_order_only();
+
+	d->m.s = a->s;
+	d->m.mem = a->mem;
+	d->m.testdev = a->testdev;
+	dirty_model_init(&d->m);
 }
 
-static void track(struct dirty *d, bool on)
+static void destroy(struct dirty *d)
 {
-	TEST_ASSERT_EQ(iommufd_dirty_tracking(d->a.s.iommufd, d->a.s.hwpt, on),
-		       0);
+	dirty_model_free(&d->m);
+	auto_vm_destroy(&d->a);
 }
 
-static void write_page(struct dirty *d, unsigned int page)
+static void convert(struct dirty *d, bool shared)
 {
-	TEST_ASSERT(testdev_write(&d->a.testdev, d->a.mem.gpa + page * SIZE_4K,
-				  64), "DMA to page %u", page);
+	vmm_share_control(getpid(), shared ? "share" : "private");
+	TEST_ASSERT_EQ(auto_vm_status().shared, shared);
+	d->m.apart = !shared;
 }
 
-/* How many pages are said to be dirty; @page must be among them. */
-static unsigned int read_bits(struct dirty *d, unsigned int page)
+static void stays_shared(void)
 {
-	unsigned int i, nr = 0;
-
-	memset(d->bits, 0, sizeof(d->bits));
-	TEST_ASSERT_EQ(iommufd_dirty_bitmap(d->a.s.iommufd, d->a.s.hwpt,
-					    d->a.mem.gpa, d->a.mem.size,
-					    SIZE_4K, false, d->bits), 0);
-	for (i = 0; i < PAGES; i++)
-		nr += d->bits[i / 64] >> i % 64 & 1;
-	TEST_ASSERT(d->bits[page / 64] >> page % 64 & 1,
-		    "page %u is not among %u", page, nr);
-	return nr;
-}
-
-static void nothing_is_lost(void)
-{
-	struct dirty d = { 0 };
+	struct dirty d;
 
 	create(&d);
-	track(&d, false);
-	auto_vm_expect_shared(&d.a);
+	dirty_model_switch(&d.m, READER_DMA, false);
+	TEST_ASSERT(auto_vm_status().shared, "not shared");
 
-	track(&d, true);
-	TEST_ASSERT(!auto_vm_status().shared, "shared while tracking is on");
-	write_page(&d, 5);
-	TEST_ASSERT_EQ(read_bits(&d, 5), 1);
+	dirty_model_switch(&d.m, READER_DMA, true);
+	dirty_model_switch(&d.m, READER_LOG, true);
+	TEST_ASSERT(auto_vm_status().shared, "not shared while tracking");
+	dirty_model_device_writes(&d.m, 5);
+	dirty_model_vcpu_writes(&d.m, 6);
+	TEST_ASSERT_EQ(dirty_model_read(&d.m, READER_LOG, false), 2);
+	TEST_ASSERT_EQ(dirty_model_read(&d.m, READER_DMA, false), 2);
+	destroy(&d);
+}
 
-	write_page(&d, 77);
-	track(&d, false);
-	auto_vm_wait_shared(&d.a);
-	read_bits(&d, 77);
+static void random_conversions(void)
+{
+	unsigned int i, conversions = 0;
+	struct dirty d;
 
-	track(&d, true);
-	write_page(&d, 99);
-	TEST_ASSERT_EQ(read_bits(&d, 99), 1);
-	track(&d, false);
-	auto_vm_wait_shared(&d.a);
-	auto_vm_destroy(&d.a);
+	seed = time(NULL);
+	ksft_print_msg("seed %llu\n", seed);
+	create(&d);
+	dirty_model_switch(&d.m, READER_DMA, true);
+	dirty_model_switch(&d.m, READER_LOG, true);
+	for (i = 0; i < STEPS; i++) {
+		size_t page = pick(d.m.pages);
+
+		switch (pick(16)) {
+		case 0 ... 5:
+			dirty_model_vcpu_writes(&d.m, page);
+			break;
+		case 6 ... 12:
+			dirty_model_device_writes(&d.m, page);
+			break;
+		case 13 ... 14:
+			dirty_model_read(&d.m, pick(DIRTY_READERS), !pick(4));
+			break;
+		default:
+			convert(&d, d.m.apart);
+			conversions++;
+		}
+	}
+	for (i = 0; i < DIRTY_READERS; i++)
+		dirty_model_read(&d.m, i, false);
+	ksft_print_msg("%u conversions; %lu pages reported, %lu of them not written\n",
+		       conversions, d.m.told, d.m.too_much);
+	TEST_ASSERT(d.m.too_much * 100 <= d.m.told, "more than 1 %% too much");
+	destroy(&d);
+}
+
+static void after_tracking(void)
+{
+	struct dirty d;
+	int to_shared;
+
+	create(&d);
+	for (to_shared = 0; to_shared < 2; to_shared++) {
+		convert(&d, !to_shared);
+		dirty_model_switch(&d.m, READER_DMA, true);
+		dirty_model_device_writes(&d.m, 77);
+		dirty_model_switch(&d.m, READER_DMA, false);
+		dirty_model_device_writes(&d.m, 78);
+		convert(&d, to_shared);
+		dirty_model_device_writes(&d.m, 79);
+		TEST_ASSERT_EQ(dirty_model_read(&d.m, READER_DMA, true), 1);
+
+		dirty_model_switch(&d.m, READER_DMA, true);
+		TEST_ASSERT_EQ(dirty_model_read(&d.m, READER_DMA, false), 0);
+		dirty_model_device_writes(&d.m, 99);
+		TEST_ASSERT_EQ(dirty_model_read(&d.m, READER_DMA, false), 1);
+		dirty_model_switch(&d.m, READER_DMA, false);
+	}
+	destroy(&d);
+}
+
+struct writer {
+	struct dirty_model *m;
+	bool done;
+};
+
+static void *write_each_page_once(void *arg)
+{
+	struct writer *w = arg;
+	size_t i;
+
+	for (i = 0; i < w->m->pages; i++) {
+		TEST_ASSERT(testdev_write(&w->m->testdev, w->m->mem.gpa +
+					  i * 37 % w->m->pages * SIZE_4K, 64),
+			    "DMA");
+		/* Conversions take longer. */
+		usleep(2000);
+	}
+	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void under_dma(void)
+{
+	struct writer w = { 0 };
+	struct dirty d;
+	unsigned int conversions = 0;
+	pthread_t thread;
+	size_t told = 0;
+	bool done;
+
+	create(&d);
+	w.m = &d.m;
+	dirty_model_switch(&d.m, READER_DMA, true);
+	TEST_ASSERT(!pthread_create(&thread, NULL, write_each_page_once, &w),
+		    "pthread_create");
+	do {
+		done = __atomic_load_n(&w.done, __ATOMIC_ACQUIRE);
+		convert(&d, conversions++ % 2);
+		if (!(conversions % 3) || done)
+			told += dirty_model_read(&d.m, READER_DMA, false);
+	} while (!done);
+	pthread_join(thread, NULL);
+	ksft_print_msg("%u conversions while %zu pages were written\n",
+		       conversions, d.m.pages);
+	TEST_ASSERT_EQ(told, d.m.pages);
+	destroy(&d);
 }
 
 int main(void)
 {
 	static const struct tap_case cases[] = {
-		{ "no dirty page is lost as tracking ends", nothing_is_lost },
+		{ "tracking does not end sharing", stays_shared },
+		{ "conversions carry every dirty page over", random_conversions },
+		{ "what was dirty as tracking ended can be asked for later",
+		  after_tracking },
+		{ "nothing is lost while the HWPT goes to and fro under DMA",
+		  under_dma },
 	};
 	char bdf[BDF_LEN];
 

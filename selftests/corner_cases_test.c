@@ -254,10 +254,12 @@ static void mapped_while_logging(void)
 
 /*
  * The guest has written a page of those that are mapped. Its leaf stays as the
- * vCPU's fault left it: in the log already, and so writable.
+ * vCPU's fault left it: dirty, and in the log.
  */
 static void leaf_among_new_ones(void)
 {
+	unsigned long bitmap[SIZE_2M / SIZE_4K / 64] = {};
+	unsigned int page = ODD / SIZE_4K;	/* the first of its 64 */
 	struct guest_mem mem;
 	struct share_vm s;
 	__u64 faults;
@@ -274,10 +276,16 @@ static void leaf_among_new_ones(void)
 	guest_fill(s.vcpus[1], mem.gpa + ODD, SIZE_4K, SIZE_4K, SEED);
 	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 
-	/* Control: its neighbours are to be logged yet. */
+	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
+	TEST_ASSERT_EQ(bitmap[page / 64], 1);
+
+	/* Control: its neighbours are logged too, and by no fault. */
 	guest_fill(s.vcpus[1], mem.gpa + ODD - SIZE_4K, 3 * SIZE_4K, SIZE_4K,
 		   SEED);
-	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults + 2);
+	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
+	TEST_ASSERT_EQ(bitmap[page / 64 - 1], 1UL << 63);
+	TEST_ASSERT_EQ(bitmap[page / 64], 0x3);
+	TEST_ASSERT_EQ(share_vm_tdp_faults(&s), faults);
 	expect_copied(&s, &mem, ODD + SIZE_4K, ODD);
 	share_vm_destroy(&s);
 }

@@ -12,6 +12,7 @@
  */
 #include "dma_check.h"
 #include "fd_pass.h"
+#include "iommufd_dirty.h"
 #include "mmu_share.h"
 #include "mock_iommu.h"
 #include "processor.h"
@@ -79,7 +80,7 @@ static void other_flags(void)
 {
 	static const __u32 flags[] = {
 		IOMMU_HWPT_ALLOC_NEST_PARENT,
-		IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+		IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 		IOMMU_HWPT_FAULT_ID_VALID,
 		IOMMU_HWPT_ALLOC_PASID,
 	};
@@ -104,6 +105,21 @@ static void expect_not_shared(struct share_vm *s)
 }
 
 /* KVM's root has one owner; more devices attach to the HWPT that there is. */
+/* Control: shared_dirty_test has one that can. */
+static void no_dirty_bits(void)
+{
+	struct refusal_watch w;
+	struct share_vm s;
+
+	share_vm_create_detached(&s);
+	if (iommufd_can_track(s.iommufd, s.edu.dev_id))
+		tap_skip_case("the IOMMU sets dirty bits");
+	refusal_watch_start(&w);
+	refusal_expect(&w, alloc_shared(&s, IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+					s.vm->fd), ENODATA);
+	expect_sharing_works(&s);
+}
+
 static void second_hwpt_of_a_vm(void)
 {
 	struct refusal_watch w;
@@ -332,6 +348,8 @@ int main(void)
 		{ "not a KVM VM's fd: EBADF", not_a_vm },
 		{ "VM of a process that is gone: EPERM", vm_of_dead_process },
 		{ "together with another flag: EINVAL", other_flags },
+		{ "dirty tracking where the IOMMU sets no D: ENODATA",
+		  no_dirty_bits },
 		{ "second shared HWPT of a VM: EBUSY", second_hwpt_of_a_vm },
 		{ "kvm_fd without the flag is not looked at",
 		  fd_without_the_flag },

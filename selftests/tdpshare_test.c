@@ -147,7 +147,7 @@ static void each_reason(void)
 {
 	static const char * const reasons[] = {
 		"settling", "no-hwpt", "kind", "no-mirror", "refused",
-		"foreign", "dirty", "off", "forced", "of-a-later-kernel",
+		"foreign", "split", "off", "forced", "of-a-later-kernel",
 	};
 	char why[ARRAY_SIZE(reasons)][VALUE_LEN];
 	char advice[ARRAY_SIZE(reasons)][VALUE_LEN];
@@ -256,7 +256,7 @@ static void hostile_names(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(list, sizeof(list), PRIVATE_VM("%s", "dirty", "0") "\n"
+		snprintf(list, sizeof(list), PRIVATE_VM("%s", "foreign", "0") "\n"
 			 SHARED_VM "\n", names[i].listed);
 		fake_list(list);
 		expect_success("--json");

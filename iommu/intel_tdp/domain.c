@@ -102,13 +102,14 @@ static unsigned long table_levels(struct intel_iommu *iommu)
 /**
  * intel_tdp_domain_alloc() - Allocate a domain whose table will be a hypervisor's
  * @dev: whose unit is to walk it
+ * @dirty: the unit is to set A and D, so that what devices write can be known
  *
  * It is good for nothing but tdp_bridge_bind() and to be freed before that.
  *
  * Context: may sleep.
  * Return: the domain, or an ERR_PTR() of -ENOMEM or one of TDP_REFUSE_*.
  */
-struct iommu_domain *intel_tdp_domain_alloc(struct device *dev)
+struct iommu_domain *intel_tdp_domain_alloc(struct device *dev, bool dirty)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
@@ -119,6 +120,9 @@ struct iommu_domain *intel_tdp_domain_alloc(struct device *dev)
 	ret = admit(iommu);
 	if (ret)
 		return ERR_PTR(ret);
+	/* ECAP.SSADS (11.4.3). */
+	if (dirty && !ssads_supported(iommu))
+		return ERR_PTR(TDP_REFUSE_DIRTY);
 
 	domain = paging_domain_alloc();
 	if (IS_ERR(domain))
@@ -126,6 +130,10 @@ struct iommu_domain *intel_tdp_domain_alloc(struct device *dev)
 
 	domain->domain.ops = &intel_tdp_domain_ops;
 	domain->iommu.nid = dev_to_node(dev);
+	/* For as long as it lives: SSADE of the PASID-table entry (9.6). */
+	domain->dirty_tracking = dirty;
+	if (dirty)
+		domain->domain.dirty_ops = &tdp_bridge_dirty_ops;
 
 	/* CAP.MGAW (11.4.2): requests beyond are blocked, whatever the table says. */
 	cfg.common.hw_max_vasz_lg2 = cap_mgaw(iommu->cap);
@@ -161,6 +169,8 @@ int intel_tdp_compatible(struct dmar_domain *domain, struct device *dev)
 			     domain->sspt.vtdss_pt.common.max_vasz_lg2 ||
 		     (domain->domain.pgsize_bitmap & ~page_sizes(iommu))))
 		ret = TDP_REFUSE_WALK;
+	if (!ret && domain->dirty_tracking && !ssads_supported(iommu))
+		ret = TDP_REFUSE_DIRTY;
 	if (!ret && domain->force_snooping &&
 	    !(sm_supported(iommu) && ecap_sc_support(iommu->ecap)))
 		ret = TDP_REFUSE_SNOOP;

@@ -18,7 +18,7 @@ static inline bool intel_domain_is_tdp(struct dmar_domain *domain)
 }
 
 bool intel_tdp_option(const char *str);
-struct iommu_domain *intel_tdp_domain_alloc(struct device *dev);
+struct iommu_domain *intel_tdp_domain_alloc(struct device *dev, bool dirty);
 int intel_tdp_compatible(struct dmar_domain *domain, struct device *dev);
 void intel_tdp_config_entry(struct dmar_domain *domain, struct pasid_entry *pte);
 
@@ -35,7 +35,8 @@ static inline bool intel_tdp_option(const char *str)
 	return false;
 }
 
-static inline struct iommu_domain *intel_tdp_domain_alloc(struct device *dev)
+static inline struct iommu_domain *intel_tdp_domain_alloc(struct device *dev,
+							   bool dirty)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }

@@ -361,7 +361,8 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 		rc = -EOPNOTSUPP;
 		goto err_reserve;
 	}
-	shared = alloc_domain(tdp, hwpt, IOMMU_HWPT_ALLOC_KVM_TDP);
+	shared = alloc_domain(tdp, hwpt, IOMMU_HWPT_ALLOC_KVM_TDP |
+			      (hwpt->alloc_flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING));
 	if (IS_ERR(shared)) {
 		rc = PTR_ERR(shared);
 		goto err_reserve;
@@ -380,6 +381,10 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_free;
 
+	rc = tdp_begin_dirty(tdp, hwpt, shared);
+	if (rc)
+		goto err_remove;
+
 	tdp_bridge_set_filled(shared);
 	rc = move_devices(tdp, hwpt, shared);
 	/* -EBUSY is that another HWPT has the table. */
@@ -391,11 +396,7 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc)
 		goto err_remove;
 
-	/*
-	 * Dirty bits that nobody has read since tracking was switched off go with
-	 * it. Until tracking is switched on again, too much is said to be dirty.
-	 */
-	hwpt->dirty_lost |= hwpt->dirty_tracked;
+	tdp_carry_dirty(tdp, hwpt, old);
 	iopt_table_drop_domain(iopt, old);
 	iommu_domain_free(old);
 	hwpt->tdp_private = reserve;
@@ -445,6 +446,11 @@ int tdp_make_private(struct iommufd_tdp *tdp)
 		rc = iopt_table_add_domain(iopt, private);
 		if (rc)
 			return rc;
+		rc = tdp_begin_dirty(tdp, hwpt, private);
+		if (rc) {
+			iopt_table_remove_domain(iopt, private);
+			return rc;
+		}
 	}
 
 	rc = move_devices(tdp, hwpt, private);
@@ -459,6 +465,7 @@ int tdp_make_private(struct iommufd_tdp *tdp)
 	}
 
 	tdp->split = false;
+	tdp_carry_dirty(tdp, hwpt, shared);
 	iopt_table_remove_domain(iopt, shared);
 	iommu_domain_free(shared);
 	hwpt->tdp_private = NULL;

@@ -222,8 +222,6 @@ static enum tdp_reason look(struct iommufd_tdp *tdp,
 	}
 	if (found->foreign)
 		return TDP_FOREIGN;
-	if (found->hwpt->dirty_tracking)
-		return TDP_DIRTY;
 	return TDP_SHARED;
 }
 
@@ -246,8 +244,6 @@ static enum tdp_trigger trigger_of(enum tdp_reason reason)
 	switch (reason) {
 	case TDP_OFF:
 		return TDP_BY_OFF;
-	case TDP_DIRTY:
-		return TDP_BY_DIRTY;
 	default:
 		return TDP_BY_ATTACH;
 	}
@@ -557,19 +553,21 @@ void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas)
 /**
  * iommufd_tdp_begin_dirty() - Dirty tracking is to be switched, or read
  * @hwpt: the HWPT
- * @enable: it is to be on, so that the HWPT needs a domain that has it
+ *
+ * One that is split goes on to its private domain first: either has part of what
+ * is dirty.
  *
  * Context: takes iommufd_tdp::lock, which on success is held until
  * iommufd_tdp_end_dirty(), so that the HWPT keeps its domain.
  * Return: 0, or the errno of tdp_step_aside().
  */
-int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable)
+int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt)
 {
 	struct iommufd_tdp *tdp = &hwpt->ioas->tdp;
 	int rc = 0;
 
 	mutex_lock(&tdp->lock);
-	if (enable && tdp->hwpt == hwpt)
+	if (tdp->split && tdp->hwpt == hwpt)
 		rc = tdp_step_aside(tdp, TDP_BY_DIRTY);
 	if (rc)
 		mutex_unlock(&tdp->lock);
@@ -584,11 +582,7 @@ int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable)
  */
 void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
 {
-	struct iommufd_tdp *tdp = &hwpt->ioas->tdp;
-
-	mutex_unlock(&tdp->lock);
-	if (!hwpt->dirty_tracking)
-		tdp_kick(tdp);
+	mutex_unlock(&hwpt->ioas->tdp.lock);
 }
 
 /**

@@ -34,7 +34,6 @@ static const char *const reason_names[] = {
 	[TDP_NO_MIRROR] = "no-mirror",
 	[TDP_REFUSED] = "refused",
 	[TDP_FOREIGN] = "foreign",
-	[TDP_DIRTY] = "dirty",
 	[TDP_OFF] = "off",
 	[TDP_FORCED] = "forced",
 	[TDP_SPLIT] = "split",

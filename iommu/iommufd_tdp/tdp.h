@@ -37,6 +37,7 @@ struct iommufd_device;
 struct iommufd_hw_pagetable;
 struct iommufd_hwpt_paging;
 struct iommufd_ioas;
+struct iommu_dirty_bitmap;
 struct mem_cgroup;
 struct tdp_share_ref;
 
@@ -46,7 +47,7 @@ struct tdp_share_ref;
  * @TDP_BY_MAP: a map has failed, which a private table may take
  * @TDP_BY_CONFLICT: a vCPU has touched what the VM maps otherwise by now
  * @TDP_BY_ATTACH: a device of another VM, or of none, comes; or the last one went
- * @TDP_BY_DIRTY: dirty tracking, which a shared domain does not have
+ * @TDP_BY_DIRTY: dirty tracking is switched, or read, while the HWPT is split
  * @TDP_BY_CLAIM: user space asks for an HWPT that is the VM's table
  * @TDP_BY_OFF: an operator wants no sharing
  * @TDP_BY_FORCE: an operator wants it now
@@ -74,7 +75,6 @@ enum tdp_trigger {
  *	what the VM's table can't have
  * @TDP_REFUSED: KVM or the IOMMU refused
  * @TDP_FOREIGN: a device of another VM, or of none, is attached too
- * @TDP_DIRTY: dirty tracking is on
  * @TDP_OFF: an operator wants none
  * @TDP_FORCED: an operator has ended it, until things are quiet again
  * @TDP_SPLIT: it ends, but part of the devices can't be moved yet
@@ -87,7 +87,6 @@ enum tdp_reason {
 	TDP_NO_MIRROR,
 	TDP_REFUSED,
 	TDP_FOREIGN,
-	TDP_DIRTY,
 	TDP_OFF,
 	TDP_FORCED,
 	TDP_SPLIT,
@@ -133,7 +132,7 @@ struct tdp_stats {
  * @split: part of what is attached to @hwpt is on its private domain already, or
  *	still, and could not be moved. Both of its domains are in the IOAS. The
  *	only way out is to the private one, see tdp_make_private(); until then no
- *	device is attached, and dirty tracking is not switched on
+ *	device is attached, and dirty tracking is neither switched nor read
  * @seq: number of conversions, successful or not; read without the lock
  * @failures: conversions that failed one after the other; reset without the lock
  * @not_before: when to look again after that, in jiffies
@@ -204,13 +203,18 @@ void iommufd_tdp_end_attach(struct iommufd_hw_pagetable *hwpt,
 void iommufd_tdp_detached(struct iommufd_hw_pagetable *hwpt);
 void iommufd_tdp_hwpt_destroy(struct iommufd_hwpt_paging *hwpt);
 void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas);
-int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt, bool enable);
+int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt);
 void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt);
 struct tdp_map iommufd_tdp_begin_map(struct io_pagetable *iopt);
 bool iommufd_tdp_map_again(struct io_pagetable *iopt, struct tdp_map *map,
 			   int error);
 void iommufd_tdp_mapped(struct io_pagetable *iopt);
 void iommufd_tdp_unmapped(struct io_pagetable *iopt);
+
+/* dirty.c: dirty pages of a domain that goes */
+void iommufd_tdp_read_dirty(struct iommufd_hwpt_paging *hwpt, unsigned long iova,
+			    size_t length, bool clear,
+			    struct iommu_dirty_bitmap *dirty);
 
 /* vm.c: which VM, and which process */
 void iommufd_tdp_device_destroy(struct iommufd_device *idev);
@@ -263,13 +267,19 @@ static inline void iommufd_tdp_hwpt_destroyed(struct iommufd_ioas *ioas)
 {
 }
 
-static inline int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt,
-					  bool enable)
+static inline int iommufd_tdp_begin_dirty(struct iommufd_hwpt_paging *hwpt)
 {
 	return 0;
 }
 
 static inline void iommufd_tdp_end_dirty(struct iommufd_hwpt_paging *hwpt)
+{
+}
+
+static inline void iommufd_tdp_read_dirty(struct iommufd_hwpt_paging *hwpt,
+					  unsigned long iova, size_t length,
+					  bool clear,
+					  struct iommu_dirty_bitmap *dirty)
 {
 }
 

@@ -42,6 +42,12 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt);
 int tdp_make_private(struct iommufd_tdp *tdp);
 void tdp_drop_reserve(struct iommufd_tdp *tdp);
 
+/* dirty.c */
+int tdp_begin_dirty(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
+		    struct iommu_domain *domain);
+void tdp_carry_dirty(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
+		     struct iommu_domain *domain);
+
 /* policy.c */
 void tdp_evaluate(struct iommufd_tdp *tdp, enum tdp_trigger trigger);
 int tdp_step_aside(struct iommufd_tdp *tdp, enum tdp_trigger trigger);

@@ -35,6 +35,8 @@ static const struct {
 	  "the IOMMU is in legacy mode; boot with intel_iommu=sm_on" },
 	{ TDP_REFUSE_SNOOP,
 	  "the IOMMU can't make DMA snoop, as the HWPT promises" },
+	{ TDP_REFUSE_DIRTY,
+	  "the IOMMU sets no dirty bits; do without IOMMU_HWPT_ALLOC_DIRTY_TRACKING" },
 };
 
 /* The two have it at one place, so that it need not be asked which it is. */
@@ -237,9 +239,61 @@ bool tdp_bridge_any_private(struct iommu_domain *domain)
 }
 EXPORT_SYMBOL_GPL(tdp_bridge_any_private);
 
+static void tdp_flush_pages(void *sink, u64 gpa, u64 len)
+{
+	struct tdp_domain *tdp = sink;
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	iommu_iotlb_gather_add_range(&gather, gpa, len);
+	iommu_iotlb_sync(&tdp->iommu.domain, &gather);
+}
+
 static const struct tdp_sink_ops tdp_sink_ops = {
 	.flush_tables = tdp_flush_tables,
+	.flush_pages = tdp_flush_pages,
 };
+
+static int tdp_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
+{
+	struct tdp_domain *tdp = to_tdp(iommupt_from_domain(domain));
+
+	return tdp->ref->share->ops->track_dirty(tdp->ref->share, enabled);
+}
+
+static void tdp_record_dirty(void *arg, u64 gpa, u64 len)
+{
+	iommu_dirty_bitmap_record(arg, gpa, len);
+}
+
+static int tdp_read_and_clear_dirty(struct iommu_domain *domain,
+				    unsigned long iova, size_t size,
+				    unsigned long flags,
+				    struct iommu_dirty_bitmap *dirty)
+{
+	struct tdp_domain *tdp = to_tdp(iommupt_from_domain(domain));
+	struct tdp_share *share = tdp->ref->share;
+	bool clear = !(flags & IOMMU_DIRTY_NO_CLEAR);
+
+	/* To begin with: track_dirty, which comes next, does that. */
+	if (!dirty->bitmap && !dirty->record)
+		return 0;
+	/* The caller flushes what is recorded, if it is to be cleared. */
+	if (share->ops->read_dirty(share, iova, size, clear, tdp_record_dirty,
+				   dirty) && !clear)
+		tdp_flush_pages(tdp, iova, size);
+	return 0;
+}
+
+/*
+ * For drivers to give to a domain for all of whose IOMMUs D is switched on, from the
+ * first attach on: who writes is the hypervisor's business too.
+ */
+const struct iommu_dirty_ops tdp_bridge_dirty_ops = {
+	.set_dirty_tracking = tdp_set_dirty_tracking,
+	.read_and_clear_dirty = tdp_read_and_clear_dirty,
+};
+EXPORT_SYMBOL_GPL(tdp_bridge_dirty_ops);
 
 static void init_domain(struct tdp_domain *tdp, const struct pt_iommu_cfg *cfg,
 			enum tdp_format format, unsigned long pgsizes)

@@ -99,7 +99,7 @@ static enum mmu_share_identity look_at_leaf(struct map_run *m, gfn_t gfn,
  * memslot allows no more.
  *
  * What KVM has reason to watch, guest page tables that it shadows and writes
- * while the dirty log is on, is write-protected for CPUs alone. Where W is both
+ * that the dirty ring is to have, is write-protected for CPUs alone. Where W is both
  * sides', CPUs have no part in a leaf in which W can't be what they may do.
  */
 static u64 cpu_bits(const struct map_run *m, gfn_t gfn, int level,
@@ -116,7 +116,8 @@ static u64 cpu_bits(const struct map_run *m, gfn_t gfn, int level,
 	if (identity <= HOST_ABSENT)
 		return bits | doors->cpu_shut;
 
-	log = kvm_slot_dirty_track_enabled(m->slot);
+	log = kvm_slot_dirty_track_enabled(m->slot) &&
+	      !mmu_share_logs_by_d(kvm, m->share->root);
 	write = identity == HOST_WRITABLE &&
 		!(m->slot->flags & KVM_MEM_READONLY) &&
 		!(kvm_page_track_write_tracking_enabled(kvm) &&
@@ -134,8 +135,8 @@ static u64 cpu_bits(const struct map_run *m, gfn_t gfn, int level,
 }
 
 /*
- * A leaf that is open to the device, with Accessed and Dirty set: a device does
- * not set them, and CPUs need not.
+ * A leaf that is open to the device. A is set, which CPUs need not do then, and
+ * devices do not. D is not: nobody has written.
  */
 static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 			  kvm_pfn_t pfn, enum mmu_share_identity identity)
@@ -147,8 +148,6 @@ static u64 make_open_spte(const struct map_run *m, gfn_t gfn, int level,
 		spte |= PT_PAGE_SIZE_MASK;
 	if (!m->host_mmio)
 		spte |= shadow_me_value;
-	if (m->write)
-		spte |= shadow_dirty_mask;
 
 	return spte_open_to_device(spte, m->write) |
 	       cpu_bits(m, gfn, level, identity, m->write) |
@@ -180,6 +179,10 @@ static bool leaf_fits(struct map_run *m, gfn_t gfn, int level)
 	 */
 	pfn = mmu_share_find_pfn(&m->cursor, gfn, &left);
 	if (left < npages || !IS_ALIGNED(pfn, npages))
+		return false;
+
+	/* Who tracks what devices write wants to know of each page. */
+	if (m->share->dma_tracked)
 		return false;
 
 	return !m->slot || (!kvm_slot_dirty_track_enabled(m->slot) &&
@@ -258,14 +261,10 @@ static bool map_new_leaves(struct map_run *m, struct tdp_iter *iter)
 	return true;
 }
 
-/*
- * What stays of a leaf that CPUs have, besides its page. Where W is both sides' the
- * log of vCPUs' writes is by D, which is clear where the next one is to be logged.
- */
+/* What stays of a leaf that CPUs have, besides its page. */
 static u64 kept_bits(void)
 {
-	return mmu_share_doors.one_write ? spte_cpu_bits() | shadow_dirty_mask :
-					   spte_cpu_bits();
+	return spte_cpu_bits() | shadow_dirty_mask;
 }
 
 /*
@@ -273,9 +272,9 @@ static u64 kept_bits(void)
  * they have the very pages. That the CPUs may use such a leaf says that it is
  * what the host maps, so that there is nothing to look up.
  *
- * CPUs may set A, D and W of a leaf meanwhile. W stays; A is set anyway, D as well
- * or it stays. Most leaves differ in their pages alone, which is what is tried first. Where W
- * is both sides', one that differs in it is map_leaf()'s.
+ * CPUs may set A, D and W of a leaf meanwhile. W and D stay; A is set anyway. Most
+ * leaves differ in their pages alone, which is what is tried first. Where W is both
+ * sides', one that differs in it is map_leaf()'s.
  *
  * Leaves @iter at the last one. Returns false when there was none.
  */

@@ -34,6 +34,11 @@ bool mmu_share_handle_trap(struct kvm_vcpu *vcpu, gpa_t gpa, int *ret);
 void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
+void mmu_share_clear_dirty(struct kvm *kvm, const struct tdp_iter *iter);
+void mmu_share_copy_dirty(struct kvm_mmu_page *sp);
+void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level);
+void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot);
+void __mmu_share_flush_slot(struct kvm *kvm, const struct kvm_memory_slot *slot);
 void __mmu_share_changed(struct kvm *kvm, const struct kvm_memory_slot *old,
 			 const struct kvm_memory_slot *new);
 
@@ -275,6 +280,107 @@ mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot
 }
 
 /**
+ * mmu_share_logs_by_d() - whether KVM's log of what a root maps is by D
+ * @kvm: the VM
+ * @root: a TDP root, or one of its tables
+ *
+ * Then W says nothing of the log, and need not be cleared for it.
+ *
+ * Context: any.
+ */
+static inline bool mmu_share_logs_by_d(struct kvm *kvm,
+				       const struct kvm_mmu_page *root)
+{
+	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(root) &&
+	       !kvm->dirty_ring_size;
+}
+
+/**
+ * mmu_share_d_is_volatile() - whether D of a leaf may be set outside of mmu_lock
+ * @spte: a shadow-present leaf, of any root
+ *
+ * By an IOMMU, whatever W says. True of too much does no harm.
+ *
+ * Context: any.
+ */
+static inline bool mmu_share_d_is_volatile(u64 spte)
+{
+	return static_branch_unlikely(&mmu_share_key) &&
+	       !(spte & shadow_dirty_mask) && spte_device_may_write(spte);
+}
+
+/**
+ * mmu_share_note_gone() - a leaf has changed: is it dirty and gone?
+ * @kvm: the VM
+ * @sp: its table
+ * @gfn: first gfn that it maps
+ * @old_spte: what it was
+ * @new_spte: what it is; a table has D in its leaves
+ * @level: level of @sp
+ *
+ * KVM's log is told, as D is not there any more for mmu_share_harvest().
+ *
+ * Context: mmu_lock held.
+ */
+static inline void mmu_share_note_gone(struct kvm *kvm,
+				       const struct kvm_mmu_page *sp, gfn_t gfn,
+				       u64 old_spte, u64 new_spte, int level)
+{
+	if (!static_branch_unlikely(&mmu_share_key) || !is_io_shared_sp(sp) ||
+	    !(old_spte & shadow_dirty_mask) || !is_shadow_present_pte(old_spte) ||
+	    !is_last_spte(old_spte, level))
+		return;
+	if (!is_shadow_present_pte(new_spte) ||
+	    (is_last_spte(new_spte, level) && !(new_spte & shadow_dirty_mask)))
+		__mmu_share_note_gone(kvm, gfn, level);
+}
+
+/**
+ * mmu_share_split() - a huge leaf has become a table of small ones
+ * @kvm: the VM
+ * @sp: the table
+ * @copied: the leaf that the small ones were made of
+ * @spte: the leaf at the moment when the table took its place
+ *
+ * Context: mmu_lock held for write.
+ */
+static inline void mmu_share_split(struct kvm_mmu_page *sp,
+				   u64 copied, u64 spte)
+{
+	if (static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(sp) &&
+	    (spte & ~copied & shadow_dirty_mask))
+		mmu_share_copy_dirty(sp);
+}
+
+/**
+ * mmu_share_harvest() - Have a memslot's dirty bitmap say what D says
+ * @kvm: the VM
+ * @slot: the memslot, which is being logged
+ *
+ * Context: slots_lock held; takes mmu_lock for read.
+ */
+static inline void mmu_share_harvest(struct kvm *kvm,
+				     const struct kvm_memory_slot *slot)
+{
+	if (mmu_share_active(kvm))
+		__mmu_share_harvest(kvm, slot);
+}
+
+/**
+ * mmu_share_flush_slot() - Flush a memslot's pages from IOTLBs, as from CPU TLBs
+ * @kvm: the VM
+ * @slot: the memslot
+ *
+ * Context: slots_lock held.
+ */
+static inline void mmu_share_flush_slot(struct kvm *kvm,
+					const struct kvm_memory_slot *slot)
+{
+	if (mmu_share_active(kvm))
+		__mmu_share_flush_slot(kvm, slot);
+}
+
+/**
  * mmu_share_changed() - memslots have changed
  * @kvm: the VM
  * @old: memslot that is not there any more, or is elsewhere; or NULL
@@ -386,6 +492,43 @@ static inline void mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 
 static inline void
 mmu_share_recover_huge_pages(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+}
+
+static inline bool mmu_share_logs_by_d(struct kvm *kvm,
+				       const struct kvm_mmu_page *root)
+{
+	return false;
+}
+
+static inline bool mmu_share_d_is_volatile(u64 spte)
+{
+	return false;
+}
+
+static inline void mmu_share_clear_dirty(struct kvm *kvm,
+					 const struct tdp_iter *iter)
+{
+}
+
+static inline void mmu_share_note_gone(struct kvm *kvm,
+				       const struct kvm_mmu_page *sp, gfn_t gfn,
+				       u64 old_spte, u64 new_spte, int level)
+{
+}
+
+static inline void mmu_share_split(struct kvm_mmu_page *sp,
+				   u64 copied, u64 spte)
+{
+}
+
+static inline void mmu_share_harvest(struct kvm *kvm,
+				     const struct kvm_memory_slot *slot)
+{
+}
+
+static inline void mmu_share_flush_slot(struct kvm *kvm,
+					const struct kvm_memory_slot *slot)
 {
 }
 

@@ -176,6 +176,7 @@ static bool recover_to(struct kvm *kvm, const struct recovery *r,
 		       const struct tdp_iter *iter, u64 *spte)
 {
 	struct kvm_mmu_page *sp = spte_to_child_sp(iter->old_spte);
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
 
 	if (!r->slot) {
 		*spte = SHADOW_NONPRESENT_VALUE;
@@ -185,6 +186,9 @@ static bool recover_to(struct kvm *kvm, const struct recovery *r,
 	if (iter->gfn < r->start ||
 	    iter->gfn + KVM_PAGES_PER_HPAGE(r->level) > r->end ||
 	    !mmu_share_lpage_allowed(r->slot, iter->gfn, r->level))
+		return false;
+	/* Or a page that the device writes makes a huge one dirty. */
+	if (share && share->dma_tracked && table_is_open(sp))
 		return false;
 
 	*spte = table_is_open(sp) ? make_whole_spte(kvm, sp) :
@@ -246,6 +250,20 @@ static void recover(struct kvm *kvm, const struct kvm_memory_slot *slot,
 }
 
 /**
+ * mmu_share_recover_slot() - Put back together what was split in a memslot
+ * @kvm: the VM
+ * @slot: a memslot that is not being logged
+ *
+ * Context: slots_lock or kvm->srcu held; takes mmu_lock for write.
+ */
+void mmu_share_recover_slot(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	if (!slot->as_id)
+		recover(kvm, slot, slot->base_gfn,
+			slot->base_gfn + slot->npages, max_huge_page_level);
+}
+
+/**
  * __mmu_share_recover_huge_pages() - slow half of
  * mmu_share_recover_huge_pages(), see there
  * @kvm: the VM
@@ -263,9 +281,7 @@ void __mmu_share_recover_huge_pages(struct kvm *kvm,
 	/* What the log has shut to CPUs is like its neighbours again. */
 	if (share && mmu_share_doors.one_write)
 		mmu_share_open_slot(share, slot);
-	if (!slot->as_id)
-		recover(kvm, slot, slot->base_gfn,
-			slot->base_gfn + slot->npages, max_huge_page_level);
+	mmu_share_recover_slot(kvm, slot);
 }
 
 /**

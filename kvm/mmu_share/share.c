@@ -90,6 +90,8 @@ static struct kvm_mmu_share *mmu_share_create(struct kvm *kvm)
 	refcount_set(&share->users, 1);
 	share->max_level = PG_LEVEL_4K;
 	mutex_init(&share->map_lock);
+	mutex_init(&share->dirty_lock);
+	tdp_dirty_init(&share->dma_dirty);
 	spin_lock_init(&share->sink_lock);
 	kvm_get_kvm(kvm);
 	/* As the VM's file does, which may be closed while the share lives. */
@@ -202,6 +204,7 @@ void mmu_share_put(struct tdp_share *handle)
 	mmu_share_retire_root(share);
 	if (share->spare)
 		tdp_mmu_free_unused_sp(share->spare);
+	tdp_dirty_free(&share->dma_dirty);
 	kfree_rcu(share, rcu);
 	kvm_put_kvm(kvm);
 	module_put(vendor);
@@ -224,6 +227,24 @@ void mmu_share_flush_tables(struct kvm_mmu_share *share)
 	trace_mmu_share_iotlb_flush(__pa(share->root->spt));
 	share->sink_ops->flush_tables(share->sink);
 	atomic64_inc(&share->flushes);
+}
+
+/**
+ * mmu_share_flush_pages() - Have IOMMUs forget what they know of leaves
+ * @share: the share
+ * @gpa: first guest physical address, bytes
+ * @len: length in bytes
+ *
+ * For who has cleared D. The lock is held throughout, as above.
+ *
+ * Context: any but interrupts; mmu_lock may be held.
+ */
+void mmu_share_flush_pages(struct kvm_mmu_share *share, u64 gpa, u64 len)
+{
+	guard(spinlock)(&share->sink_lock);
+
+	if (share->sink_ops)
+		share->sink_ops->flush_pages(share->sink, gpa, len);
 }
 
 /**
@@ -257,6 +278,8 @@ static void mmu_share_unbind(struct tdp_share *handle)
 	guard(spinlock)(&share->sink_lock);
 	share->sink_ops = NULL;
 	share->sink = NULL;
+	/* Whoever sees it late notes a page for nobody. */
+	WRITE_ONCE(share->dma_tracked, false);
 }
 
 static int mmu_share_bind(struct tdp_share *handle,
@@ -302,6 +325,8 @@ static const struct tdp_provider_ops mmu_share_provider_ops = {
 	.map = mmu_share_map,
 	.unmap = mmu_share_unmap,
 	.read_pfns = mmu_share_read_pfns,
+	.track_dirty = mmu_share_track_dirty,
+	.read_dirty = mmu_share_read_dirty,
 };
 
 /**

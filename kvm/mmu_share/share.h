@@ -10,6 +10,7 @@
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/tdp_bridge.h>
+#include <linux/tdp_dirty.h>
 
 #include "format.h"
 #include "mmu/tdp_mmu.h"
@@ -33,6 +34,9 @@
  *	that no flush runs once unbind has returned
  * @sink_ops: where flushes go, NULL without a bound domain
  * @sink: its argument
+ * @dirty_lock: serialises the device's reader of dirty pages
+ * @dma_tracked: that reader wants to know; written with mmu_lock held for write
+ * @dma_dirty: dirty pages that it has not been told of; see dirty.c
  * @asked: user space asked for the share, and is told of what it can't have
  * @max_level: level of the largest leaf that was ever open to the device; this and
  *	what follows is written with mmu_lock held for write, but for the atomics
@@ -60,6 +64,10 @@ struct kvm_mmu_share {
 	const struct tdp_sink_ops *sink_ops;
 	void *sink;
 	bool asked;
+
+	struct mutex dirty_lock; /* serialises the device's reader */
+	bool dma_tracked;
+	struct tdp_dirty dma_dirty;
 
 	int max_level;
 	u64 pinned_pages;
@@ -185,6 +193,7 @@ static inline bool mmu_share_lpage_allowed(const struct kvm_memory_slot *slot,
 /* share.c */
 void mmu_share_put(struct tdp_share *handle);
 void mmu_share_flush_tables(struct kvm_mmu_share *share);
+void mmu_share_flush_pages(struct kvm_mmu_share *share, u64 gpa, u64 len);
 
 /* identity.c */
 enum mmu_share_identity mmu_share_look(struct kvm *kvm,
@@ -205,7 +214,13 @@ size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len);
 size_t mmu_share_read_pfns(struct tdp_share *handle, u64 gpa, u64 len,
 			   struct iommu_pfn_runs *runs);
 
+/* dirty.c */
+bool mmu_share_read_dirty(struct tdp_share *handle, u64 gpa, u64 len, bool clear,
+			  tdp_dirty_fn report, void *arg);
+int mmu_share_track_dirty(struct tdp_share *handle, bool on);
+
 /* recover.c */
+void mmu_share_recover_slot(struct kvm *kvm, const struct kvm_memory_slot *slot);
 void mmu_share_free_empty_tables(struct kvm *kvm,
 				 const struct kvm_memory_slot *slot);
 

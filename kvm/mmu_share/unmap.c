@@ -55,7 +55,11 @@ again:
 			}
 			if (!spte_is_open_to_cpus(old)) {
 				spte = SHADOW_NONPRESENT_VALUE;
-				WRITE_ONCE(*sptep, spte);
+				/* The device may have written since. */
+				old = xchg(sptep, spte);
+				mmu_share_note_gone(share->kvm, sptep_to_sp(sptep),
+						    iter->gfn + (sptep - sptes) * npages,
+						    old, spte, level);
 				gone++;
 				goto trace;
 			}
@@ -178,6 +182,9 @@ size_t mmu_share_unmap(struct tdp_share *handle, u64 gpa, u64 len)
 
 	if (spare)
 		tdp_mmu_free_unused_sp(spare);
+	if (len)
+		tdp_dirty_read(&share->dma_dirty, gpa_to_gfn(gpa),
+			       gpa_to_gfn(gpa + len), true, NULL, NULL);
 	trace_mmu_share_unmap(__pa(share->root->spt), gpa, len);
 	return KVM_HPAGE_SIZE(level);
 }

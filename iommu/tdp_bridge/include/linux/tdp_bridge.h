@@ -39,6 +39,7 @@
 #include <linux/err.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/notifier.h>
+#include <linux/tdp_dirty.h>
 #include <linux/types.h>
 
 struct device;
@@ -99,6 +100,7 @@ enum tdp_format {
 #define TDP_REFUSE_BIT_62	(-ENOTUNIQ)	/* may not shut a leaf to devices */
 #define TDP_REFUSE_MODE		(-ENOPROTOOPT)	/* leaves must say: snoop */
 #define TDP_REFUSE_SNOOP	(-EL2NSYNC)	/* DMA need not snoop */
+#define TDP_REFUSE_DIRTY	(-ENODATA)	/* it sets no dirty bits */
 
 /**
  * struct tdp_table_info - a share's table as an IOMMU must be told of it
@@ -133,9 +135,12 @@ struct tdp_pages {
  *	with spinlocks held, on behalf of an ioctl of the VM, may spin for as long
  *	as the driver waits for an answer, may be called concurrently with map and
  *	unmap.
+ * @flush_pages: Drop what the IOMMU and its devices cached of the leaves of a range,
+ *	so that the next write sets D again. Likewise.
  */
 struct tdp_sink_ops {
 	void (*flush_tables)(void *sink);
+	void (*flush_pages)(void *sink, u64 gpa, u64 len);
 };
 
 /**
@@ -171,6 +176,13 @@ struct tdp_sink_ops {
  * @read_pfns: Add to @runs the pages of [@gpa, @gpa + @len), page aligned, up to
  *	the first that is not open to the device or that has no room. Returns for how
  *	many bytes. Any context, no locks.
+ * @track_dirty: Have @read_dirty tell what is written from now on, if @on, or up to
+ *	now. While it is on all that is open to the device is in leaves of 4 KiB.
+ *	May sleep. Returns 0 or -ENOMEM.
+ * @read_dirty: Tell of pages of [@gpa, @gpa + @len), which is mapped, that were
+ *	written, by the device if its IOMMU sets D or by CPUs, and forget them if
+ *	@clear. CPU TLBs are flushed. Returns whether there were any: the caller
+ *	then has the IOTLB flushed before he says so. May sleep, and so may @report.
  */
 struct tdp_provider_ops {
 	struct module *owner;
@@ -188,6 +200,9 @@ struct tdp_provider_ops {
 	size_t (*unmap)(struct tdp_share *share, u64 gpa, u64 len);
 	size_t (*read_pfns)(struct tdp_share *share, u64 gpa, u64 len,
 			    struct iommu_pfn_runs *runs);
+	int (*track_dirty)(struct tdp_share *share, bool on);
+	bool (*read_dirty)(struct tdp_share *share, u64 gpa, u64 len, bool clear,
+			   tdp_dirty_fn report, void *arg);
 };
 
 /**
@@ -226,6 +241,8 @@ struct tdp_domain {
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
+extern const struct iommu_dirty_ops tdp_bridge_dirty_ops;
+
 int tdp_bridge_register(const struct tdp_provider_ops *ops);
 void tdp_bridge_unregister(const struct tdp_provider_ops *ops);
 

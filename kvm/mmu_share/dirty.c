@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who has written: D of a leaf in the shared root is everybody's.
+ *
+ * CPUs set it, and IOMMUs that have been told to. Two readers clear it, KVM's dirty
+ * log of a memslot and the device's reader, iommufd's bitmap of an HWPT. Each has
+ * a bitmap of its own, the memslot's and &kvm_mmu_share.dma_dirty, and finds there
+ * what the other has cleared. So each sees every write since it last looked, a
+ * CPU's or a device's, and vCPUs are not stopped for it: W stays.
+ *
+ * Invariants:
+ *
+ * - D is cleared, and a leaf that has it zapped, only when both bitmaps have the
+ *   page, as far as they are kept.
+ * - That is done with mmu_lock held, for write if the leaf goes. Who holds it for
+ *   read finds each write in D or in the bitmap.
+ * - Nobody says that a page is dirty before CPU TLBs and IOTLB have been flushed,
+ *   once its D is clear: the next write must set D again.
+ *
+ * KVM's log is read in two steps, as upstream. mmu_share_harvest() copies D to the
+ * memslot's bitmap and leaves it. It is cleared where the bitmap is, page by page
+ * (mmu_share_clear_dirty()), and KVM flushes before it reports. So D that stays where
+ * something goes wrong is reported once more, and never lost.
+ *
+ * With the dirty ring vCPUs are logged by W, as upstream: nobody walks the table for
+ * the ring. D is the device's reader's alone then.
+ */
+#include <linux/kvm_host.h>
+#include <linux/tdp_dirty.h>
+
+#include "mmu.h"
+#include "mmu/mmutrace.h"
+#include "mmu/tdp_iter.h"
+#include "mmu/tdp_mmu.h"
+#include "doors.h"
+#include "share.h"
+
+/* Under mmu_lock. */
+#define NOTE_GFP	(GFP_NOWAIT | __GFP_ACCOUNT)
+
+/*
+ * Say to KVM's log that pages are dirty, as mark_page_dirty() without a vCPU. @slot
+ * is that of the last page, or NULL. kvm->srcu is held.
+ */
+static void note_for_log(struct kvm *kvm, struct kvm_memory_slot **slot,
+			 gfn_t gfn, u64 npages)
+{
+	for (; npages; gfn++, npages--) {
+		if (!*slot || gfn - (*slot)->base_gfn >= (*slot)->npages)
+			*slot = gfn_to_memslot(kvm, gfn);
+		if (*slot && (*slot)->dirty_bitmap)
+			set_bit_le(gfn - (*slot)->base_gfn,
+				   (*slot)->dirty_bitmap);
+	}
+}
+
+static bool is_dirty_leaf(u64 spte, int level)
+{
+	return (spte & shadow_dirty_mask) && is_shadow_present_pte(spte) &&
+	       is_last_spte(spte, level);
+}
+
+/* The next dirty one of 4K leaves, from @i on, or @end. */
+static unsigned int next_dirty(const u64 *sptes, unsigned int i, unsigned int end)
+{
+	const u64 dirty = shadow_dirty_mask;
+
+	for (; i < end; i++) {
+		u64 spte = READ_ONCE(sptes[i]);
+
+		/* MMIO and frozen SPTEs have what they like in that place. */
+		if (unlikely(spte & dirty) && is_shadow_present_pte(spte))
+			break;
+	}
+	return i;
+}
+
+/* How many 4K leaves there are from @iter on, in its table and before @end. */
+static unsigned int leaves_left(const struct tdp_iter *iter, gfn_t end)
+{
+	return min(end - iter->gfn,
+		   SPTE_ENT_PER_PAGE - spte_index(rcu_dereference(iter->sptep)));
+}
+
+/*
+ * Clear D of a leaf, as long as it is one and has it. CPUs, IOMMUs and, where
+ * mmu_lock is held for read, faults change it meanwhile.
+ */
+static void clear_d(const struct tdp_iter *iter, u64 *sptep, gfn_t gfn)
+{
+	u64 spte, old = READ_ONCE(*sptep);
+
+	do {
+		if (!is_dirty_leaf(old, iter->level))
+			return;
+		spte = old & ~shadow_dirty_mask;
+	} while (!try_cmpxchg64(sptep, &old, spte));
+
+	trace_kvm_tdp_mmu_spte_changed(iter->as_id, gfn, iter->level, old, spte);
+}
+
+/**
+ * mmu_share_clear_dirty() - Clear D of a leaf on behalf of KVM's log
+ * @kvm: the VM
+ * @iter: at a 4K leaf of the shared root, or of one that was
+ *
+ * The caller flushes TLBs by kvm_flush_remote_tlbs_memslot() before it reports
+ * anything.
+ *
+ * Context: mmu_lock held, and RCU.
+ */
+void mmu_share_clear_dirty(struct kvm *kvm, const struct tdp_iter *iter)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+
+	if (!is_dirty_leaf(iter->old_spte, iter->level))
+		return;
+	/* Rather once too often than never. */
+	if (share && READ_ONCE(share->dma_tracked) &&
+	    spte_is_open_to_device(iter->old_spte) &&
+	    !tdp_dirty_add(&share->dma_dirty, iter->gfn, NOTE_GFP))
+		return;
+	clear_d(iter, rcu_dereference(iter->sptep), iter->gfn);
+}
+
+/**
+ * __mmu_share_note_gone() - slow half of mmu_share_note_gone(), see there
+ * @kvm: the VM
+ * @gfn: first gfn that the leaf mapped
+ * @level: its level
+ *
+ * Context: mmu_lock held.
+ */
+void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level)
+{
+	struct kvm_memory_slot *slot = NULL;
+
+	if (kvm->dirty_ring_size)
+		return;
+	guard(srcu)(&kvm->srcu);
+	note_for_log(kvm, &slot, gfn, KVM_PAGES_PER_HPAGE(level));
+}
+
+/**
+ * mmu_share_copy_dirty() - Carry over D that was set while a leaf was split
+ * @sp: the table that has come for it, linked already
+ *
+ * Context: mmu_lock held for write.
+ */
+void mmu_share_copy_dirty(struct kvm_mmu_page *sp)
+{
+	for (int i = 0; i < SPTE_ENT_PER_PAGE; i++)
+		atomic64_or(shadow_dirty_mask, (atomic64_t *)&sp->spt[i]);
+}
+
+/**
+ * __mmu_share_harvest() - slow half of mmu_share_harvest(), see there
+ * @kvm: the VM
+ * @slot: a memslot that is being logged
+ *
+ * Context: slots_lock held; takes mmu_lock for read.
+ */
+void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	gfn_t end = slot->base_gfn + slot->npages;
+	struct kvm_mmu_page *root;
+	unsigned int i, nr;
+	struct tdp_iter iter;
+
+	if (slot->as_id || kvm->dirty_ring_size)
+		return;
+
+	guard(read_lock)(&kvm->mmu_lock);
+	root = mmu_share_get_root(kvm);
+	if (!root)
+		return;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, root, slot->base_gfn, end) {
+		const u64 *sptes = rcu_dereference(iter.sptep);
+		gfn_t gfn = iter.gfn - slot->base_gfn;
+
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
+			continue;
+
+		if (iter.level > PG_LEVEL_4K) {
+			if (!is_dirty_leaf(iter.old_spte, iter.level))
+				continue;
+			/* Not split yet, or not for want of memory. */
+			nr = KVM_PAGES_PER_HPAGE(iter.level);
+			for (i = 0; i < nr; i++) {
+				if (gfn + i < slot->npages)
+					set_bit_le(gfn + i, slot->dirty_bitmap);
+			}
+			continue;
+		}
+
+		nr = leaves_left(&iter, end);
+		for (i = next_dirty(sptes, 0, nr); i < nr;
+		     i = next_dirty(sptes, i + 1, nr))
+			set_bit_le(gfn + i, slot->dirty_bitmap);
+		mmu_share_skip(&iter, nr);
+	}
+	rcu_read_unlock();
+	kvm_tdp_mmu_put_root(kvm, root);
+}
+
+/**
+ * __mmu_share_flush_slot() - slow half of mmu_share_flush_slot(), see there
+ * @kvm: the VM
+ * @slot: the memslot
+ *
+ * Context: slots_lock held, which keeps the share.
+ */
+void __mmu_share_flush_slot(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	struct kvm_mmu_share *share;
+
+	share = rcu_dereference_protected(kvm->arch.mmu_share,
+					  lockdep_is_held(&kvm->slots_lock));
+	if (share && !slot->as_id && !kvm->dirty_ring_size)
+		mmu_share_flush_pages(share, gfn_to_gpa(slot->base_gfn),
+				      gfn_to_gpa(slot->npages));
+}
+
+/*
+ * Clear D of what is open to the device in a range, and have it in KVM's log and,
+ * if @device, in the device reader's bitmap. Returns false if something stayed as it
+ * was for want of memory.
+ */
+static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
+		    bool device)
+{
+	struct kvm_memory_slot *slot = NULL;
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	unsigned int i, nr;
+	bool all = true;
+
+	guard(srcu)(&kvm->srcu);
+	guard(read_lock)(&kvm->mmu_lock);
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, start, end) {
+		u64 *sptes = rcu_dereference(iter.sptep);
+
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
+			continue;
+
+		/* What is larger is CPUs' alone, see split_open_leaves(). */
+		if (iter.level > PG_LEVEL_4K)
+			continue;
+
+		nr = leaves_left(&iter, end);
+		for (i = next_dirty(sptes, 0, nr); i < nr;
+		     i = next_dirty(sptes, i + 1, nr)) {
+			if (!spte_is_open_to_device(READ_ONCE(sptes[i])))
+				continue;
+			if (device && !tdp_dirty_add(&share->dma_dirty,
+						     iter.gfn + i, NOTE_GFP)) {
+				all = false;
+				continue;
+			}
+			if (!kvm->dirty_ring_size)
+				note_for_log(kvm, &slot, iter.gfn + i, 1);
+			clear_d(&iter, &sptes[i], iter.gfn + i);
+		}
+		mmu_share_skip(&iter, nr);
+	}
+	rcu_read_unlock();
+	return all;
+}
+
+/**
+ * mmu_share_read_dirty() - tdp_provider_ops.read_dirty, see there
+ * @handle: the share
+ * @gpa: guest physical address, bytes
+ * @len: length in bytes
+ * @clear: forget what is reported
+ * @report: told of each run of dirty pages, may sleep
+ * @arg: its argument
+ *
+ * Context: may sleep; takes kvm->srcu and mmu_lock.
+ * Return: whether anything was reported; the IOTLB is to be flushed then.
+ */
+bool mmu_share_read_dirty(struct tdp_share *handle, u64 gpa, u64 len, bool clear,
+			  tdp_dirty_fn report, void *arg)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len), next;
+	bool any = false;
+
+	guard(mutex)(&share->dirty_lock);
+
+	for (; share->dma_tracked && gfn < end; gfn = next) {
+		next = min(end, ALIGN(gfn + 1, TDP_DIRTY_CHUNK));
+		if (tdp_dirty_prepare(&share->dma_dirty, gfn, GFP_KERNEL_ACCOUNT)) {
+			collect(share, gfn, next, true);
+			continue;
+		}
+		/* Without memory all is dirty, rather than nothing. */
+		report(arg, gfn_to_gpa(gfn), gfn_to_gpa(next - gfn));
+		any = true;
+	}
+	any |= tdp_dirty_read(&share->dma_dirty, gpa_to_gfn(gpa), end, clear,
+			      report, arg);
+
+	/* Also for what somebody else has cleared and may not have flushed yet. */
+	if (any)
+		kvm_flush_remote_tlbs(share->kvm);
+	return any;
+}
+
+/*
+ * Split what is open to the device down to 4K leaves, from *@next on. mmu_lock is held
+ * for write. Returns -EAGAIN when a table is needed and there is no spare one.
+ */
+static int split_walk(struct kvm_mmu_share *share, gfn_t *next)
+{
+	struct kvm *kvm = share->kvm;
+	struct tdp_iter iter;
+	int ret = 0;
+
+	rcu_read_lock();
+	for_each_tdp_pte(iter, kvm, share->root, *next, kvm_mmu_max_gfn() + 1) {
+		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, false))
+			continue;
+
+		*next = iter.gfn;
+		if (iter.level == PG_LEVEL_4K ||
+		    !is_shadow_present_pte(iter.old_spte) ||
+		    !is_last_spte(iter.old_spte, iter.level) ||
+		    !spte_is_open_to_device(iter.old_spte))
+			continue;
+
+		if (!share->spare) {
+			ret = -EAGAIN;
+			break;
+		}
+		tdp_mmu_init_child_sp(share->spare, &iter);
+		tdp_mmu_split_huge_page(kvm, &iter, share->spare, false);
+		share->spare = NULL;
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static int split_open_leaves(struct kvm_mmu_share *share)
+{
+	struct kvm *kvm = share->kvm;
+	gfn_t next = 0;
+	int ret;
+
+	guard(mutex)(&share->map_lock);
+
+	do {
+		if (!share->spare)
+			share->spare = tdp_mmu_alloc_sp_for_split();
+		if (!share->spare)
+			return -ENOMEM;
+
+		write_lock(&kvm->mmu_lock);
+		ret = split_walk(share, &next);
+		write_unlock(&kvm->mmu_lock);
+	} while (ret == -EAGAIN);
+
+	return ret;
+}
+
+/* Whether D that is cleared is for the device's reader too, and maps are of 4K. */
+static void set_tracked(struct kvm_mmu_share *share, bool on)
+{
+	write_lock(&share->kvm->mmu_lock);
+	WRITE_ONCE(share->dma_tracked, on);
+	write_unlock(&share->kvm->mmu_lock);
+}
+
+static void flush_all(struct kvm_mmu_share *share)
+{
+	kvm_flush_remote_tlbs(share->kvm);
+	mmu_share_flush_pages(share, 0, gfn_to_gpa(kvm_mmu_max_gfn() + 1));
+}
+
+/* From here on D says what was written. */
+static int start_tracking(struct kvm_mmu_share *share)
+{
+	bool before = share->dma_tracked;
+	int ret;
+
+	set_tracked(share, true);
+	ret = split_open_leaves(share);
+	if (ret) {
+		set_tracked(share, before);
+		return ret;
+	}
+
+	collect(share, 0, kvm_mmu_max_gfn() + 1, false);
+	flush_all(share);
+	tdp_dirty_clear(&share->dma_dirty);
+	return 0;
+}
+
+/* What was written so far can still be read, what is written from here on not. */
+static int stop_tracking(struct kvm_mmu_share *share)
+{
+	struct kvm *kvm = share->kvm;
+	struct kvm_memory_slot *slot;
+	int bkt;
+
+	if (!share->dma_tracked)
+		return 0;
+	if (!collect(share, 0, kvm_mmu_max_gfn() + 1, true))
+		return -ENOMEM;
+	set_tracked(share, false);
+	flush_all(share);
+
+	guard(srcu)(&kvm->srcu);
+	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
+		if (!kvm_slot_dirty_track_enabled(slot))
+			mmu_share_recover_slot(kvm, slot);
+	}
+	return 0;
+}
+
+/**
+ * mmu_share_track_dirty() - tdp_provider_ops.track_dirty, see there
+ * @handle: the share
+ * @on: switch it on, or on again with nothing dirty; or off
+ *
+ * Context: may sleep; takes kvm->srcu and mmu_lock.
+ * Return: 0, or -ENOMEM; it is as before then, but for leaves that are smaller.
+ */
+int mmu_share_track_dirty(struct tdp_share *handle, bool on)
+{
+	struct kvm_mmu_share *share = to_mmu_share(handle);
+
+	guard(mutex)(&share->dirty_lock);
+	return on ? start_tracking(share) : stop_tracking(share);
+}
