@@ -241,7 +241,6 @@ static void mapped_while_logging(void)
 	share_vm_log_dirty(&s, mem.slot, true);
 	share_vm_map(&s, &mem);
 	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
-	kvm_vm_get_dirty_log(s.vm, mem.slot, bitmap);
 	TEST_ASSERT_EQ(bitmap[1], 0);
 
 	guest_fill(s.vcpus[0], mem.gpa + 64 * SIZE_4K, 3 * SIZE_4K, SIZE_4K,

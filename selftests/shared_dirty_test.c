@@ -7,14 +7,18 @@
  *    whatever the other was told: random writes and questions against a model, both
  *    switched on and off, with the log's two ways of clearing, and NO_CLEAR. At most
  *    1 % of what is reported was not written.
- * 2. What one has cleared the other still is told: the hand-over, each way.
- * 3. A vCPU takes no fault for being logged.
- * 4. In 2M pages each 4K page counts by itself; when nobody asks any more the huge
- *    leaves are back.
- * 5. What the host takes from the vCPUs, and what the IOAS unmaps, stays in the log.
- * 6. Nothing is lost while both ask under DMA and a vCPU's writes.
+ * 2. Neither is told of what was written before it was switched on.
+ * 3. What one has cleared the other still is told: the hand-over, each way.
+ * 4. A vCPU takes no fault for being logged.
+ * 5. A vCPU that stays in the guest and writes a page all the time has it in each
+ *    answer: CPU TLBs are flushed before one is given.
+ * 6. In 2M pages each 4K page counts by itself, also in one that is mapped meanwhile;
+ *    when nobody asks any more the huge leaves are back.
+ * 7. What the host takes from the vCPUs, and what the IOAS unmaps, stays in the log.
+ * 8. Nothing is lost while both ask under DMA and a vCPU's writes.
  *
  * bench: --bench amd-full --share
+ * bench: --bench intel --vtd mode=scalable --share
  */
 #include <sys/mman.h>
 
@@ -91,6 +95,23 @@ static void random_2m(void)
 	random_steps(BACKING_2M, 2 * SIZE_2M, false);
 }
 
+static void begins_clean(void)
+{
+	struct dirty_model d;
+	int i;
+
+	dirty_model_create(&d, BACKING_4K, SIZE, false);
+	for (i = 0; i < DIRTY_READERS; i++) {
+		dirty_model_vcpu_writes(&d, 3);
+		dirty_model_device_writes(&d, 200);
+		dirty_model_switch(&d, i, true);
+		TEST_ASSERT_EQ(dirty_model_read(&d, i, false), 0);
+		dirty_model_device_writes(&d, 201);
+		TEST_ASSERT_EQ(dirty_model_read(&d, i, false), 1);
+	}
+	dirty_model_destroy(&d);
+}
+
 static void hand_over(void)
 {
 	struct dirty_model d;
@@ -131,6 +152,31 @@ static void no_faults(void)
 	dirty_model_destroy(&d);
 }
 
+/* Each answer has the page, though nothing but the flush brings the vCPU out. */
+static void in_the_guest(void)
+{
+	struct guest_spin spin;
+	struct dirty_model d;
+	unsigned int i, round;
+	__u64 seen;
+
+	dirty_model_create(&d, BACKING_4K, SIZE, false);
+	for (i = 0; i < DIRTY_READERS; i++)
+		dirty_model_switch(&d, i, true);
+	guest_spin_start(&spin, d.s.vcpus[1], d.mem.gpa + 9 * SIZE_4K);
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < DIRTY_READERS; i++) {
+			seen = READ_ONCE(*(__u64 *)(d.mem.hva + 9 * SIZE_4K));
+			while (READ_ONCE(*(__u64 *)(d.mem.hva + 9 * SIZE_4K)) <
+			       seen + 2)
+				;
+			TEST_ASSERT_EQ(dirty_model_read(&d, i, false), 1);
+		}
+	}
+	guest_spin_stop(&spin);
+	dirty_model_destroy(&d);
+}
+
 static void huge_pages(void)
 {
 	struct dirty_model d;
@@ -138,6 +184,15 @@ static void huge_pages(void)
 	dirty_model_create(&d, BACKING_2M, 2 * SIZE_2M, false);
 	TEST_ASSERT_EQ(share_vm_leaves_2m(&d.s), 2);
 	dirty_model_switch(&d, READER_DMA, true);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&d.s), 0);
+	dirty_model_switch(&d, READER_DMA, false);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&d.s), 2);
+
+	/* What is the vCPUs' alone stays, until it is mapped. */
+	share_vm_unmap(&d.s, &d.mem);
+	dirty_model_switch(&d, READER_DMA, true);
+	TEST_ASSERT_EQ(share_vm_leaves_2m(&d.s), 2);
+	share_vm_map(&d.s, &d.mem);
 	TEST_ASSERT_EQ(share_vm_leaves_2m(&d.s), 0);
 	dirty_model_device_writes(&d, 5);
 	dirty_model_vcpu_writes(&d, 600);
@@ -249,8 +304,12 @@ int main(void)
 		  random_4k },
 		{ "the same, the log cleared by hand", random_4k_manual },
 		{ "2M pages, random steps", random_2m },
+		{ "what was written before anybody asked is not told",
+		  begins_clean },
 		{ "what one clears is handed to the other", hand_over },
 		{ "a vCPU takes no fault for being logged", no_faults },
+		{ "a page that a vCPU writes all the time is in each answer",
+		  in_the_guest },
 		{ "4K pages of a 2M page count by themselves, until nobody asks",
 		  huge_pages },
 		{ "what is taken away stays in the log", gone_pages },

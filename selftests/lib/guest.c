@@ -10,6 +10,7 @@ enum guest_op {
 	GUEST_FILL,
 	GUEST_DIFF,
 	GUEST_MMIO,
+	GUEST_SPIN,
 };
 
 struct guest_call {
@@ -19,6 +20,7 @@ struct guest_call {
 	__u64 step;
 	__u64 origin;
 	__u64 seed;
+	__u64 stop;
 };
 
 /* One each vCPU, so that vCPUs can be called at the same time. */
@@ -37,10 +39,12 @@ static __u64 do_call(const struct guest_call *c)
 			wrong += READ_ONCE(*word) !=
 				 pattern_word(c->origin + at, c->seed);
 	}
+	word = (__u64 *)c->gva;
+	while (c->op == GUEST_SPIN && !READ_ONCE(c->stop))
+		WRITE_ONCE(*word, ++wrong);
 	if (c->op != GUEST_MMIO)
 		return wrong;
 
-	word = (__u64 *)c->gva;
 	wrong = READ_ONCE(*word);
 	WRITE_ONCE(*word, c->seed);
 	return wrong;
@@ -161,4 +165,34 @@ void guest_loop_stop(struct guest_loop *loop)
 {
 	__atomic_store_n(&loop->stop, true, __ATOMIC_RELAXED);
 	pthread_join(loop->thread, NULL);
+}
+
+static void *spin_thread(void *arg)
+{
+	struct guest_spin *spin = arg;
+
+	guest_finish_call(spin->vcpu);
+	return NULL;
+}
+
+void guest_spin_start(struct guest_spin *spin, struct kvm_vcpu *vcpu, __u64 gpa)
+{
+	struct guest_call c = { .op = GUEST_SPIN, .gva = gpa };
+	__u64 *word = addr_gpa2hva(vcpu->vm, gpa);
+
+	spin->vcpu = vcpu;
+	set_call(vcpu, &c);
+	WRITE_ONCE(*word, 0);
+	TEST_ASSERT(!pthread_create(&spin->thread, NULL, spin_thread, spin),
+		    "pthread_create");
+	while (!READ_ONCE(*word))
+		;
+}
+
+void guest_spin_stop(struct guest_spin *spin)
+{
+	struct guest_call *guests = addr_gva2hva(spin->vcpu->vm, (gva_t)calls);
+
+	WRITE_ONCE(guests[spin->vcpu->id].stop, 1);
+	pthread_join(spin->thread, NULL);
 }

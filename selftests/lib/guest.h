@@ -51,4 +51,14 @@ struct guest_loop {
 void guest_loop_start(struct guest_loop *loop);
 void guest_loop_stop(struct guest_loop *loop);
 
+/* A thread in which a vCPU counts up one word, without leaving the guest for it. */
+struct guest_spin {
+	struct kvm_vcpu *vcpu;
+	pthread_t thread;
+};
+
+/* Returns when the vCPU is at work. */
+void guest_spin_start(struct guest_spin *spin, struct kvm_vcpu *vcpu, __u64 gpa);
+void guest_spin_stop(struct guest_spin *spin);
+
 #endif
