@@ -28,7 +28,7 @@ static void carry_range(struct iommu_dirty_bitmap *dirty, unsigned long iova,
 
 	for (; page < end; page++) {
 		/* All that is mapped is dirty, rather than nothing. */
-		if (!tdp_dirty_add(&hwpt->tdp_dirty, page, GFP_KERNEL_ACCOUNT))
+		if (!tdp_dirty_add(&hwpt->tdp_dirty, page, 1, GFP_KERNEL_ACCOUNT))
 			hwpt->dirty_lost = true;
 	}
 }
@@ -84,11 +84,6 @@ void tdp_carry_dirty(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt,
 		hwpt->dirty_lost = true;
 }
 
-static void report_range(void *arg, u64 addr, u64 len)
-{
-	iommu_dirty_bitmap_record(arg, addr, len);
-}
-
 /**
  * iommufd_tdp_read_dirty() - Report what an HWPT's earlier domain has left behind
  * @hwpt: the HWPT
@@ -104,5 +99,6 @@ void iommufd_tdp_read_dirty(struct iommufd_hwpt_paging *hwpt, unsigned long iova
 			    struct iommu_dirty_bitmap *dirty)
 {
 	tdp_dirty_read(&hwpt->tdp_dirty, iova >> PAGE_SHIFT,
-		       (iova + length) >> PAGE_SHIFT, clear, report_range, dirty);
+		       (iova + length) >> PAGE_SHIFT, clear,
+		       tdp_bridge_record_dirty, dirty);
 }

@@ -86,38 +86,40 @@ bool tdp_dirty_prepare(struct tdp_dirty *dirty, u64 page, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(tdp_dirty_prepare);
 
-/**
- * tdp_dirty_add() - Add a page
- * @dirty: the set
- * @page: its number
- * @gfp: how to allocate
- *
- * Context: as @gfp allows.
- * Return: false without memory.
- */
-bool tdp_dirty_add(struct tdp_dirty *dirty, u64 page, gfp_t gfp)
+static bool add_to_word(struct tdp_dirty *dirty, u64 page, unsigned long mask,
+			gfp_t gfp)
 {
 	unsigned long *bitmap = get_bitmap(dirty, page, gfp);
 
-	if (bitmap)
-		set_bit(page % TDP_DIRTY_CHUNK, bitmap);
-	return bitmap;
+	if (!bitmap)
+		return false;
+	bitmap += page % TDP_DIRTY_CHUNK / BITS_PER_LONG;
+	atomic_long_or(mask, (atomic_long_t *)bitmap);
+	return true;
+}
+
+/**
+ * tdp_dirty_add() - Add pages
+ * @dirty: the set
+ * @page: number of the first
+ * @mask: which of those from there on; bit 0 is @page
+ * @gfp: how to allocate
+ *
+ * Context: as @gfp allows.
+ * Return: false without memory, part of them may be in the set then.
+ */
+bool tdp_dirty_add(struct tdp_dirty *dirty, u64 page, unsigned long mask,
+		   gfp_t gfp)
+{
+	unsigned int shift = page % BITS_PER_LONG;
+
+	if (!add_to_word(dirty, page - shift, mask << shift, gfp))
+		return false;
+	mask = shift ? mask >> (BITS_PER_LONG - shift) : 0;
+	return !mask ||
+	       add_to_word(dirty, page - shift + BITS_PER_LONG, mask, gfp);
 }
 EXPORT_SYMBOL_GPL(tdp_dirty_add);
-
-/* Tell of the pages in a word, in runs. */
-static void report_word(u64 page, unsigned long word, tdp_dirty_fn report,
-			void *arg)
-{
-	while (word) {
-		unsigned int first = __ffs(word);
-		unsigned long rest = ~(word >> first);
-		unsigned int nr = rest ? __ffs(rest) : BITS_PER_LONG;
-
-		report(arg, (page + first) << PAGE_SHIFT, (u64)nr << PAGE_SHIFT);
-		word &= ~GENMASK(first + nr - 1, first);
-	}
-}
 
 /* Pages from @first on, up to @end, of one bitmap. */
 static bool read_bitmap(unsigned long *bitmap, unsigned int first,
@@ -142,7 +144,7 @@ static bool read_bitmap(unsigned long *bitmap, unsigned int first,
 			continue;
 		any = true;
 		if (report)
-			report_word(page + base, word & mask, report, arg);
+			report(arg, (page + base) << PAGE_SHIFT, word & mask);
 	}
 	return any;
 }
@@ -153,7 +155,7 @@ static bool read_bitmap(unsigned long *bitmap, unsigned int first,
  * @first: number of the first page
  * @end: number of the page behind the last
  * @clear: take them out
- * @report: told of each run, may sleep; or NULL
+ * @report: told of them, may sleep; or NULL
  * @arg: its argument
  *
  * Context: any, but for @report.

@@ -10,6 +10,7 @@
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
+#include <linux/iova_bitmap.h>
 #include <linux/sizes.h>
 
 #include "tdp_bridge_private.h"
@@ -261,10 +262,30 @@ static int tdp_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
 	return tdp->ref->share->ops->track_dirty(tdp->ref->share, enabled);
 }
 
-static void tdp_record_dirty(void *arg, u64 gpa, u64 len)
+/**
+ * tdp_bridge_record_dirty() - A tdp_dirty_fn that records dirty pages
+ * @arg: struct iommu_dirty_bitmap
+ * @iova: I/O virtual address of the first page
+ * @mask: which pages from there on
+ *
+ * Context: as for iommu_dirty_bitmap_record().
+ */
+void tdp_bridge_record_dirty(void *arg, u64 iova, unsigned long mask)
 {
-	iommu_dirty_bitmap_record(arg, gpa, len);
+	struct iommu_dirty_bitmap *dirty = arg;
+	unsigned int first, end;
+
+	if (!dirty->record && dirty->bitmap) {
+		iova_bitmap_set_pages(dirty->bitmap, iova, mask);
+		iommu_iotlb_gather_add_range(dirty->gather, iova,
+					     (__fls(mask) + 1) << PAGE_SHIFT);
+		return;
+	}
+	for_each_set_bitrange(first, end, &mask, BITS_PER_LONG)
+		iommu_dirty_bitmap_record(dirty, iova + ((u64)first << PAGE_SHIFT),
+					  (size_t)(end - first) << PAGE_SHIFT);
 }
+EXPORT_SYMBOL_GPL(tdp_bridge_record_dirty);
 
 static int tdp_read_and_clear_dirty(struct iommu_domain *domain,
 				    unsigned long iova, size_t size,
@@ -279,8 +300,8 @@ static int tdp_read_and_clear_dirty(struct iommu_domain *domain,
 	if (!dirty->bitmap && !dirty->record)
 		return 0;
 	/* The caller flushes what is recorded, if it is to be cleared. */
-	if (share->ops->read_dirty(share, iova, size, clear, tdp_record_dirty,
-				   dirty) && !clear)
+	if (share->ops->read_dirty(share, iova, size, clear,
+				   tdp_bridge_record_dirty, dirty) && !clear)
 		tdp_flush_pages(tdp, iova, size);
 	return 0;
 }

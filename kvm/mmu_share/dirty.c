@@ -17,10 +17,10 @@
  * - Nobody says that a page is dirty before CPU TLBs and IOTLB have been flushed,
  *   once its D is clear: the next write must set D again.
  *
- * KVM's log is read in two steps, as upstream. mmu_share_harvest() copies D to the
- * memslot's bitmap and leaves it. It is cleared where the bitmap is, page by page
- * (mmu_share_clear_dirty()), and KVM flushes before it reports. So D that stays where
- * something goes wrong is reported once more, and never lost.
+ * KVM's log is read by mmu_share_harvest(), which moves D to the memslot's bitmap;
+ * KVM then clears that, flushes and reports. Where user space clears the bitmap by
+ * itself (KVM_CLEAR_DIRTY_LOG) D is copied, and cleared where the bitmap is. D that
+ * stays where something goes wrong is reported once more, and never lost.
  *
  * With the dirty ring vCPUs are logged by W, as upstream: nobody walks the table for
  * the ring. D is the device's reader's alone then.
@@ -38,18 +38,25 @@
 /* Under mmu_lock. */
 #define NOTE_GFP	(GFP_NOWAIT | __GFP_ACCOUNT)
 
+/* Pages that are looked at together, a bit each. */
+#define WORD_PAGES	((u64)BITS_PER_LONG)
+
 /*
- * Say to KVM's log that pages are dirty, as mark_page_dirty() without a vCPU. @slot
- * is that of the last page, or NULL. kvm->srcu is held.
+ * Say to KVM's log that pages are dirty, as mark_page_dirty() without a vCPU; bit 0
+ * of @mask is @gfn. The memslot is looked up only if @slot, that of the last ones,
+ * does not have them. kvm->srcu is held.
  */
-static void note_for_log(struct kvm *kvm, struct kvm_memory_slot **slot,
-			 gfn_t gfn, u64 npages)
+static void note_for_log(struct kvm *kvm, struct kvm_memory_slot **slot, gfn_t gfn,
+			 unsigned long mask)
 {
-	for (; npages; gfn++, npages--) {
-		if (!*slot || gfn - (*slot)->base_gfn >= (*slot)->npages)
-			*slot = gfn_to_memslot(kvm, gfn);
+	unsigned int i;
+
+	for (; mask; mask &= mask - 1) {
+		i = __ffs(mask);
+		if (!*slot || gfn + i - (*slot)->base_gfn >= (*slot)->npages)
+			*slot = gfn_to_memslot(kvm, gfn + i);
 		if (*slot && (*slot)->dirty_bitmap)
-			set_bit_le(gfn - (*slot)->base_gfn,
+			set_bit_le(gfn + i - (*slot)->base_gfn,
 				   (*slot)->dirty_bitmap);
 	}
 }
@@ -60,19 +67,37 @@ static bool is_dirty_leaf(u64 spte, int level)
 	       is_last_spte(spte, level);
 }
 
-/* The next dirty one of 4K leaves, from @i on, or @end. */
-static unsigned int next_dirty(const u64 *sptes, unsigned int i, unsigned int end)
+/* Bits D of @nr SPTEs in a row. MMIO and frozen ones have what they like there. */
+static unsigned long d_bits(const u64 *sptes, unsigned int nr)
 {
-	const u64 dirty = shadow_dirty_mask;
+	unsigned int shift = __ffs64(shadow_dirty_mask);
+	unsigned long bits = 0;
 
-	for (; i < end; i++) {
-		u64 spte = READ_ONCE(sptes[i]);
+	while (nr--)
+		bits = bits << 1 | (READ_ONCE(sptes[nr]) >> shift & 1);
+	return bits;
+}
 
-		/* MMIO and frozen SPTEs have what they like in that place. */
-		if (unlikely(spte & dirty) && is_shadow_present_pte(spte))
-			break;
+/* Which of 4K leaves are dirty, up to WORD_PAGES of them. Mostly none is. */
+static unsigned long dirty_leaves(const u64 *sptes, unsigned int nr)
+{
+	const u64 *p = sptes, *end = sptes + (nr & ~7), dirty = shadow_dirty_mask;
+	unsigned long mask = 0, left;
+
+	for (; p != end; p += 8) {
+		if ((READ_ONCE(p[0]) | READ_ONCE(p[1]) | READ_ONCE(p[2]) |
+		     READ_ONCE(p[3]) | READ_ONCE(p[4]) | READ_ONCE(p[5]) |
+		     READ_ONCE(p[6]) | READ_ONCE(p[7])) & dirty)
+			mask |= d_bits(p, 8) << (p - sptes);
 	}
-	return i;
+	if (nr & 7)
+		mask |= d_bits(p, nr & 7) << (p - sptes);
+
+	for (left = mask; left; left &= left - 1) {
+		if (!is_dirty_leaf(READ_ONCE(sptes[__ffs(left)]), PG_LEVEL_4K))
+			mask &= ~BIT(__ffs(left));
+	}
+	return mask;
 }
 
 /* How many 4K leaves there are from @iter on, in its table and before @end. */
@@ -83,20 +108,59 @@ static unsigned int leaves_left(const struct tdp_iter *iter, gfn_t end)
 }
 
 /*
- * Clear D of a leaf, as long as it is one and has it. CPUs, IOMMUs and, where
- * mmu_lock is held for read, faults change it meanwhile.
+ * Clear D of a 4K leaf, as long as it has it. CPUs, IOMMUs and, where mmu_lock is
+ * held for read, faults change it meanwhile.
  */
-static void clear_d(const struct tdp_iter *iter, u64 *sptep, gfn_t gfn)
+static void clear_d(u64 *sptep, gfn_t gfn)
 {
 	u64 spte, old = READ_ONCE(*sptep);
 
 	do {
-		if (!is_dirty_leaf(old, iter->level))
+		if (!is_dirty_leaf(old, PG_LEVEL_4K))
 			return;
 		spte = old & ~shadow_dirty_mask;
 	} while (!try_cmpxchg64(sptep, &old, spte));
 
-	trace_kvm_tdp_mmu_spte_changed(iter->as_id, gfn, iter->level, old, spte);
+	trace_kvm_tdp_mmu_spte_changed(0, gfn, PG_LEVEL_4K, old, spte);
+}
+
+static void clear_leaves(u64 *sptes, gfn_t gfn, unsigned long mask)
+{
+	for (; mask; mask &= mask - 1)
+		clear_d(&sptes[__ffs(mask)], gfn + __ffs(mask));
+}
+
+/* Which of the leaves in @mask are dirty and open to the device. */
+static unsigned long open_leaves(const u64 *sptes, unsigned long mask)
+{
+	unsigned long open = 0;
+
+	for (; mask; mask &= mask - 1) {
+		u64 spte = READ_ONCE(sptes[__ffs(mask)]);
+
+		if (is_dirty_leaf(spte, PG_LEVEL_4K) &&
+		    spte_is_open_to_device(spte))
+			open |= BIT(__ffs(mask));
+	}
+	return open;
+}
+
+/*
+ * Clear D of the leaves in @mask that have it, on behalf of KVM's log. What the
+ * device's reader can't be told, for want of memory, stays dirty: rather reported
+ * once too often than never.
+ */
+static void clear_logged(struct kvm *kvm, u64 *sptes, gfn_t gfn, unsigned long mask)
+{
+	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+	unsigned long open;
+
+	if (share && READ_ONCE(share->dma_tracked)) {
+		open = open_leaves(sptes, mask);
+		if (open && !tdp_dirty_add(&share->dma_dirty, gfn, open, NOTE_GFP))
+			mask &= ~open;
+	}
+	clear_leaves(sptes, gfn, mask);
 }
 
 /**
@@ -111,16 +175,59 @@ static void clear_d(const struct tdp_iter *iter, u64 *sptep, gfn_t gfn)
  */
 void mmu_share_clear_dirty(struct kvm *kvm, const struct tdp_iter *iter)
 {
-	struct kvm_mmu_share *share = mmu_share_locked(kvm);
+	if (is_dirty_leaf(iter->old_spte, PG_LEVEL_4K))
+		clear_logged(kvm, rcu_dereference(iter->sptep), iter->gfn, 1);
+}
 
-	if (!is_dirty_leaf(iter->old_spte, iter->level))
+/* The 4K leaves of a root from @gfn on in their table, or NULL if there is none. */
+static u64 *find_leaves(struct kvm_mmu_page *sp, gfn_t gfn)
+{
+	for (;;) {
+		int level = sp->role.level;
+		u64 *sptep = &sp->spt[SPTE_INDEX(gfn_to_gpa(gfn), level)], spte;
+
+		if (level == PG_LEVEL_4K)
+			return sptep;
+		spte = READ_ONCE(*sptep);
+		if (!is_shadow_present_pte(spte) || is_last_spte(spte, level))
+			return NULL;
+		sp = spte_to_child_sp(spte);
+	}
+}
+
+/**
+ * mmu_share_clear_dirty_masked() - The same for up to 64 pages of a memslot
+ * @kvm: the VM
+ * @root: the shared root, or one that was
+ * @gfn: of the first page
+ * @mask: which of those from there on
+ *
+ * Context: mmu_lock held for write.
+ */
+void mmu_share_clear_dirty_masked(struct kvm *kvm, struct kvm_mmu_page *root,
+				  gfn_t gfn, unsigned long mask)
+{
+	/* Else mmu_share_harvest() has done it. */
+	if (!kvm->manual_dirty_log_protect)
 		return;
-	/* Rather once too often than never. */
-	if (share && READ_ONCE(share->dma_tracked) &&
-	    spte_is_open_to_device(iter->old_spte) &&
-	    !tdp_dirty_add(&share->dma_dirty, iter->gfn, NOTE_GFP))
-		return;
-	clear_d(iter, rcu_dereference(iter->sptep), iter->gfn);
+
+	guard(rcu)();
+
+	while (mask) {
+		unsigned int first = __ffs(mask), nr;
+		gfn_t start = gfn + first;
+		unsigned long here;
+		u64 *sptes;
+
+		/* A table's leaves are 512. */
+		nr = min(WORD_PAGES - first,
+			 ALIGN(start + 1, (u64)SPTE_ENT_PER_PAGE) - start);
+		here = mask >> first & GENMASK(nr - 1, 0);
+		sptes = find_leaves(root, start);
+		if (sptes)
+			clear_logged(kvm, sptes, start, here);
+		mask &= ~(here << first);
+	}
 }
 
 /**
@@ -138,7 +245,8 @@ void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level)
 	if (kvm->dirty_ring_size)
 		return;
 	guard(srcu)(&kvm->srcu);
-	note_for_log(kvm, &slot, gfn, KVM_PAGES_PER_HPAGE(level));
+	for (gfn_t end = gfn + KVM_PAGES_PER_HPAGE(level); gfn < end; gfn++)
+		note_for_log(kvm, &slot, gfn, 1);
 }
 
 /**
@@ -164,8 +272,9 @@ void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
 	gfn_t end = slot->base_gfn + slot->npages;
 	struct kvm_mmu_page *root;
-	unsigned int i, nr;
+	unsigned long mask, left;
 	struct tdp_iter iter;
+	unsigned int i, nr;
 
 	if (slot->as_id || kvm->dirty_ring_size)
 		return;
@@ -177,7 +286,7 @@ void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
 
 	rcu_read_lock();
 	for_each_tdp_pte(iter, kvm, root, slot->base_gfn, end) {
-		const u64 *sptes = rcu_dereference(iter.sptep);
+		u64 *sptes = rcu_dereference(iter.sptep);
 		gfn_t gfn = iter.gfn - slot->base_gfn;
 
 		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
@@ -196,9 +305,16 @@ void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
 		}
 
 		nr = leaves_left(&iter, end);
-		for (i = next_dirty(sptes, 0, nr); i < nr;
-		     i = next_dirty(sptes, i + 1, nr))
-			set_bit_le(gfn + i, slot->dirty_bitmap);
+		for (i = 0; i < nr; i += WORD_PAGES) {
+			mask = dirty_leaves(&sptes[i], min(nr - i, WORD_PAGES));
+			if (!mask)
+				continue;
+			for (left = mask; left; left &= left - 1)
+				set_bit_le(gfn + i + __ffs(left),
+					   slot->dirty_bitmap);
+			if (!kvm->manual_dirty_log_protect)
+				clear_logged(kvm, &sptes[i], iter.gfn + i, mask);
+		}
 		mmu_share_skip(&iter, nr);
 	}
 	rcu_read_unlock();
@@ -223,6 +339,23 @@ void __mmu_share_flush_slot(struct kvm *kvm, const struct kvm_memory_slot *slot)
 				      gfn_to_gpa(slot->npages));
 }
 
+/* The same as collect(), of dirty 4K leaves; bit 0 of @mask is @gfn. */
+static bool collect_leaves(struct kvm_mmu_share *share,
+			   struct kvm_memory_slot **slot, u64 *sptes, gfn_t gfn,
+			   unsigned long mask, bool device)
+{
+	unsigned long open = open_leaves(sptes, mask);
+
+	if (!open)
+		return true;
+	if (device && !tdp_dirty_add(&share->dma_dirty, gfn, open, NOTE_GFP))
+		return false;
+	if (!share->kvm->dirty_ring_size)
+		note_for_log(share->kvm, slot, gfn, open);
+	clear_leaves(sptes, gfn, open);
+	return true;
+}
+
 /*
  * Clear D of what is open to the device in a range, and have it in KVM's log and,
  * if @device, in the device reader's bitmap. Returns false if something stayed as it
@@ -234,6 +367,7 @@ static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 	struct kvm_memory_slot *slot = NULL;
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
+	unsigned long mask;
 	unsigned int i, nr;
 	bool all = true;
 
@@ -251,18 +385,11 @@ static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 			continue;
 
 		nr = leaves_left(&iter, end);
-		for (i = next_dirty(sptes, 0, nr); i < nr;
-		     i = next_dirty(sptes, i + 1, nr)) {
-			if (!spte_is_open_to_device(READ_ONCE(sptes[i])))
-				continue;
-			if (device && !tdp_dirty_add(&share->dma_dirty,
-						     iter.gfn + i, NOTE_GFP)) {
-				all = false;
-				continue;
-			}
-			if (!kvm->dirty_ring_size)
-				note_for_log(kvm, &slot, iter.gfn + i, 1);
-			clear_d(&iter, &sptes[i], iter.gfn + i);
+		for (i = 0; i < nr; i += WORD_PAGES) {
+			mask = dirty_leaves(&sptes[i], min(nr - i, WORD_PAGES));
+			if (mask)
+				all &= collect_leaves(share, &slot, &sptes[i],
+						      iter.gfn + i, mask, device);
 		}
 		mmu_share_skip(&iter, nr);
 	}
@@ -276,7 +403,7 @@ static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
  * @gpa: guest physical address, bytes
  * @len: length in bytes
  * @clear: forget what is reported
- * @report: told of each run of dirty pages, may sleep
+ * @report: told of dirty pages, may sleep
  * @arg: its argument
  *
  * Context: may sleep; takes kvm->srcu and mmu_lock.
@@ -286,7 +413,7 @@ bool mmu_share_read_dirty(struct tdp_share *handle, u64 gpa, u64 len, bool clear
 			  tdp_dirty_fn report, void *arg)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len), next;
+	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len), next, nr;
 	bool any = false;
 
 	guard(mutex)(&share->dirty_lock);
@@ -298,7 +425,10 @@ bool mmu_share_read_dirty(struct tdp_share *handle, u64 gpa, u64 len, bool clear
 			continue;
 		}
 		/* Without memory all is dirty, rather than nothing. */
-		report(arg, gfn_to_gpa(gfn), gfn_to_gpa(next - gfn));
+		for (; gfn < next; gfn += nr) {
+			nr = min(next - gfn, WORD_PAGES);
+			report(arg, gfn_to_gpa(gfn), GENMASK(nr - 1, 0));
+		}
 		any = true;
 	}
 	any |= tdp_dirty_read(&share->dma_dirty, gpa_to_gfn(gpa), end, clear,

@@ -35,6 +35,8 @@ void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 void __mmu_share_recover_huge_pages(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot);
 void mmu_share_clear_dirty(struct kvm *kvm, const struct tdp_iter *iter);
+void mmu_share_clear_dirty_masked(struct kvm *kvm, struct kvm_mmu_page *root,
+				  gfn_t gfn, unsigned long mask);
 void mmu_share_copy_dirty(struct kvm_mmu_page *sp);
 void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level);
 void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot);
@@ -508,6 +510,12 @@ static inline bool mmu_share_d_is_volatile(u64 spte)
 
 static inline void mmu_share_clear_dirty(struct kvm *kvm,
 					 const struct tdp_iter *iter)
+{
+}
+
+static inline void mmu_share_clear_dirty_masked(struct kvm *kvm,
+						struct kvm_mmu_page *root,
+						gfn_t gfn, unsigned long mask)
 {
 }
 

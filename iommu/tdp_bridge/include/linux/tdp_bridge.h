@@ -242,6 +242,7 @@ struct tdp_domain {
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
 extern const struct iommu_dirty_ops tdp_bridge_dirty_ops;
+void tdp_bridge_record_dirty(void *arg, u64 iova, unsigned long mask);
 
 int tdp_bridge_register(const struct tdp_provider_ops *ops);
 void tdp_bridge_unregister(const struct tdp_provider_ops *ops);

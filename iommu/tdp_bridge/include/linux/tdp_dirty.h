@@ -24,15 +24,16 @@ struct tdp_dirty {
 /* What one bitmap is for, in pages. */
 #define TDP_DIRTY_CHUNK		(PAGE_SIZE * BITS_PER_BYTE)
 
-/* Told of a run of dirty pages: address and length, in bytes. */
-typedef void (*tdp_dirty_fn)(void *arg, u64 addr, u64 len);
+/* Told of dirty pages: which of 64 from an address on, in bytes. */
+typedef void (*tdp_dirty_fn)(void *arg, u64 addr, unsigned long mask);
 
 #if IS_ENABLED(CONFIG_IOMMU_TDP_BRIDGE)
 void tdp_dirty_init(struct tdp_dirty *dirty);
 void tdp_dirty_free(struct tdp_dirty *dirty);
 void tdp_dirty_clear(struct tdp_dirty *dirty);
 bool tdp_dirty_prepare(struct tdp_dirty *dirty, u64 page, gfp_t gfp);
-bool tdp_dirty_add(struct tdp_dirty *dirty, u64 page, gfp_t gfp);
+bool tdp_dirty_add(struct tdp_dirty *dirty, u64 page, unsigned long mask,
+		   gfp_t gfp);
 bool tdp_dirty_read(struct tdp_dirty *dirty, u64 first, u64 end, bool clear,
 		    tdp_dirty_fn report, void *arg);
 #else
