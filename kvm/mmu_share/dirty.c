@@ -41,6 +41,13 @@
 /* Pages that are looked at together, a bit each. */
 #define WORD_PAGES	((u64)BITS_PER_LONG)
 
+/* Whether any memslot is logged by D. */
+static bool logs_by_d(struct kvm *kvm)
+{
+	return !kvm->dirty_ring_size &&
+	       atomic_read(&kvm->nr_memslots_dirty_logging);
+}
+
 /*
  * Say to KVM's log that pages are dirty, as mark_page_dirty() without a vCPU; bit 0
  * of @mask is @gfn. The memslot is looked up only if @slot, that of the last ones,
@@ -240,12 +247,17 @@ void mmu_share_clear_dirty_masked(struct kvm *kvm, struct kvm_mmu_page *root,
  */
 void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level)
 {
-	struct kvm_memory_slot *slot = NULL;
+	gfn_t end = gfn + KVM_PAGES_PER_HPAGE(level);
+	struct kvm_memory_slot *slot;
 
-	if (kvm->dirty_ring_size)
+	if (!logs_by_d(kvm))
 		return;
+
 	guard(srcu)(&kvm->srcu);
-	for (gfn_t end = gfn + KVM_PAGES_PER_HPAGE(level); gfn < end; gfn++)
+	slot = gfn_to_memslot(kvm, gfn);
+	if (slot && !slot->dirty_bitmap && slot->base_gfn + slot->npages >= end)
+		return;
+	for (; gfn < end; gfn++)
 		note_for_log(kvm, &slot, gfn, 1);
 }
 
@@ -350,7 +362,7 @@ static bool collect_leaves(struct kvm_mmu_share *share,
 		return true;
 	if (device && !tdp_dirty_add(&share->dma_dirty, gfn, open, NOTE_GFP))
 		return false;
-	if (!share->kvm->dirty_ring_size)
+	if (logs_by_d(share->kvm))
 		note_for_log(share->kvm, slot, gfn, open);
 	clear_leaves(sptes, gfn, open);
 	return true;
