@@ -12,7 +12,7 @@
  * The control is the mutant whose IOMMU sets no dirty bits: pages that the device has
  * written arrive as they were before.
  *
- * bench: --bench amd-full --share --mem 6G
+ * bench: --bench amd-full --share --for-vmm
  */
 #include "edu.h"
 #include "module.h"

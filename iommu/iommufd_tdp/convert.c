@@ -393,8 +393,11 @@ int tdp_make_shared(struct iommufd_tdp *tdp, struct iommufd_hwpt_paging *hwpt)
 	if (rc && move_devices(tdp, hwpt, old) &&
 	    domain_in_use(tdp, hwpt, shared))
 		goto split;
-	if (rc)
+	if (rc) {
+		/* Some were there for a while. */
+		tdp_carry_dirty(tdp, hwpt, shared);
 		goto err_remove;
+	}
 
 	tdp_carry_dirty(tdp, hwpt, old);
 	iopt_table_drop_domain(iopt, old);
@@ -459,8 +462,10 @@ int tdp_make_private(struct iommufd_tdp *tdp)
 		if (!tdp->split)
 			move_devices(tdp, hwpt, shared);
 		tdp->split = domain_in_use(tdp, hwpt, private);
-		if (!tdp->split)
+		if (!tdp->split) {
+			tdp_carry_dirty(tdp, hwpt, private);
 			iopt_table_remove_domain(iopt, private);
+		}
 		return rc;
 	}
 

@@ -24,12 +24,15 @@ static void carry_range(struct iommu_dirty_bitmap *dirty, unsigned long iova,
 {
 	struct iommufd_hwpt_paging *hwpt =
 		container_of(dirty, struct carry, dirty)->hwpt;
-	u64 page = iova >> PAGE_SHIFT, end = page + (length >> PAGE_SHIFT);
+	u64 page = iova >> PAGE_SHIFT, end = page + (length >> PAGE_SHIFT), nr;
 
-	for (; page < end; page++) {
+	for (; page < end; page += nr) {
+		nr = min(end - page, BITS_PER_LONG - page % BITS_PER_LONG);
 		/* All that is mapped is dirty, rather than nothing. */
-		if (!tdp_dirty_add(&hwpt->tdp_dirty, page, 1, GFP_KERNEL_ACCOUNT))
+		if (!tdp_dirty_add(&hwpt->tdp_dirty, page, GENMASK(nr - 1, 0),
+				   GFP_KERNEL_ACCOUNT))
 			hwpt->dirty_lost = true;
+		cond_resched();
 	}
 }
 

@@ -35,6 +35,9 @@
 #include "doors.h"
 #include "share.h"
 
+/* What is looked at while memslot updates wait. */
+#define COLLECT_LEAVES	(512 * SPTE_ENT_PER_PAGE)
+
 /* Under mmu_lock. */
 #define NOTE_GFP	(GFP_NOWAIT | __GFP_ACCOUNT)
 
@@ -65,6 +68,21 @@ static void note_for_log(struct kvm *kvm, struct kvm_memory_slot **slot, gfn_t g
 		if (*slot && (*slot)->dirty_bitmap)
 			set_bit_le(gfn + i - (*slot)->base_gfn,
 				   (*slot)->dirty_bitmap);
+	}
+}
+
+/* The same for a range of one memslot that is logged, from its @first page on. */
+static void note_range(const struct kvm_memory_slot *slot, u64 first, u64 nr)
+{
+	atomic_long_t *bitmap = (atomic_long_t *)slot->dirty_bitmap;
+	u64 end = first + nr, here;
+
+	for (; first < end; first += here) {
+		unsigned int shift = first % BITS_PER_LONG;
+
+		here = min(end - first, BITS_PER_LONG - (u64)shift);
+		atomic_long_or(GENMASK(shift + here - 1, shift),
+			       &bitmap[first / BITS_PER_LONG]);
 	}
 }
 
@@ -137,37 +155,52 @@ static void clear_leaves(u64 *sptes, gfn_t gfn, unsigned long mask)
 		clear_d(&sptes[__ffs(mask)], gfn + __ffs(mask));
 }
 
-/* Which of the leaves in @mask are dirty and open to the device. */
-static unsigned long open_leaves(const u64 *sptes, unsigned long mask)
+/* Leaves that are dirty, and which of them are open to the device. */
+struct dirty_set {
+	unsigned long all;
+	unsigned long open;
+};
+
+static struct dirty_set look(const u64 *sptes, unsigned long mask)
 {
-	unsigned long open = 0;
+	struct dirty_set found = { 0 };
 
 	for (; mask; mask &= mask - 1) {
 		u64 spte = READ_ONCE(sptes[__ffs(mask)]);
 
-		if (is_dirty_leaf(spte, PG_LEVEL_4K) &&
-		    spte_is_open_to_device(spte))
-			open |= BIT(__ffs(mask));
+		if (!is_dirty_leaf(spte, PG_LEVEL_4K))
+			continue;
+		found.all |= BIT(__ffs(mask));
+		if (spte_is_open_to_device(spte))
+			found.open |= BIT(__ffs(mask));
 	}
-	return open;
+	return found;
 }
 
 /*
  * Clear D of the leaves in @mask that have it, on behalf of KVM's log. What the
  * device's reader can't be told, for want of memory, stays dirty: rather reported
  * once too often than never.
+ *
+ * That reader holds no mmu_lock as it takes a page out of its bitmap and flushes. If it
+ * did before D was clear, what was written in between set no D: so it is told again.
+ * The bitmap is there by then.
  */
 static void clear_logged(struct kvm *kvm, u64 *sptes, gfn_t gfn, unsigned long mask)
 {
 	struct kvm_mmu_share *share = mmu_share_locked(kvm);
-	unsigned long open;
+	struct dirty_set found = look(sptes, mask);
 
-	if (share && READ_ONCE(share->dma_tracked)) {
-		open = open_leaves(sptes, mask);
-		if (open && !tdp_dirty_add(&share->dma_dirty, gfn, open, NOTE_GFP))
-			mask &= ~open;
+	if (!share || !READ_ONCE(share->dma_tracked))
+		found.open = 0;
+	if (found.open &&
+	    !tdp_dirty_add(&share->dma_dirty, gfn, found.open, NOTE_GFP)) {
+		found.all &= ~found.open;
+		found.open = 0;
 	}
-	clear_leaves(sptes, gfn, mask);
+	clear_leaves(sptes, gfn, found.all);
+	if (found.open)
+		tdp_dirty_add(&share->dma_dirty, gfn, found.open, NOTE_GFP);
 }
 
 /**
@@ -214,8 +247,8 @@ static u64 *find_leaves(struct kvm_mmu_page *sp, gfn_t gfn)
 void mmu_share_clear_dirty_masked(struct kvm *kvm, struct kvm_mmu_page *root,
 				  gfn_t gfn, unsigned long mask)
 {
-	/* Else mmu_share_harvest() has done it. */
-	if (!kvm->manual_dirty_log_protect)
+	/* Else mmu_share_harvest() has done it, but for what PML has brought since. */
+	if (!kvm->manual_dirty_log_protect && !kvm->arch.cpu_dirty_log_size)
 		return;
 
 	guard(rcu)();
@@ -248,17 +281,20 @@ void mmu_share_clear_dirty_masked(struct kvm *kvm, struct kvm_mmu_page *root,
 void __mmu_share_note_gone(struct kvm *kvm, gfn_t gfn, int level)
 {
 	gfn_t end = gfn + KVM_PAGES_PER_HPAGE(level);
-	struct kvm_memory_slot *slot;
+	struct kvm_memslot_iter iter;
 
 	if (!logs_by_d(kvm))
 		return;
 
 	guard(srcu)(&kvm->srcu);
-	slot = gfn_to_memslot(kvm, gfn);
-	if (slot && !slot->dirty_bitmap && slot->base_gfn + slot->npages >= end)
-		return;
-	for (; gfn < end; gfn++)
-		note_for_log(kvm, &slot, gfn, 1);
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), gfn, end) {
+		gfn_t first = max(gfn, iter.slot->base_gfn);
+		gfn_t last = min(end, iter.slot->base_gfn + iter.slot->npages);
+
+		if (iter.slot->dirty_bitmap)
+			note_range(iter.slot, first - iter.slot->base_gfn,
+				   last - first);
+	}
 }
 
 /**
@@ -282,7 +318,7 @@ void mmu_share_copy_dirty(struct kvm_mmu_page *sp)
  */
 void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
-	gfn_t end = slot->base_gfn + slot->npages;
+	gfn_t end = slot->base_gfn + slot->npages, first;
 	struct kvm_mmu_page *root;
 	unsigned long mask, left;
 	struct tdp_iter iter;
@@ -308,11 +344,10 @@ void __mmu_share_harvest(struct kvm *kvm, const struct kvm_memory_slot *slot)
 			if (!is_dirty_leaf(iter.old_spte, iter.level))
 				continue;
 			/* Not split yet, or not for want of memory. */
-			nr = KVM_PAGES_PER_HPAGE(iter.level);
-			for (i = 0; i < nr; i++) {
-				if (gfn + i < slot->npages)
-					set_bit_le(gfn + i, slot->dirty_bitmap);
-			}
+			first = max(iter.gfn, slot->base_gfn);
+			note_range(slot, first - slot->base_gfn,
+				   min(end, iter.gfn +
+				       KVM_PAGES_PER_HPAGE(iter.level)) - first);
 			continue;
 		}
 
@@ -356,37 +391,36 @@ static bool collect_leaves(struct kvm_mmu_share *share,
 			   struct kvm_memory_slot **slot, u64 *sptes, gfn_t gfn,
 			   unsigned long mask, bool device)
 {
-	unsigned long open = open_leaves(sptes, mask);
+	unsigned long open = look(sptes, mask).open;
 
 	if (!open)
 		return true;
 	if (device && !tdp_dirty_add(&share->dma_dirty, gfn, open, NOTE_GFP))
 		return false;
-	if (logs_by_d(share->kvm))
+	if (!share->kvm->dirty_ring_size)
 		note_for_log(share->kvm, slot, gfn, open);
 	clear_leaves(sptes, gfn, open);
 	return true;
 }
 
 /*
- * Clear D of what is open to the device in a range, and have it in KVM's log and,
- * if @device, in the device reader's bitmap. Returns false if something stayed as it
- * was for want of memory.
+ * Clear D of what is open to the device from *@next on, and have it in KVM's log and,
+ * if @device, in the device reader's bitmap. Returns -EAGAIN when memslot updates have
+ * waited for long enough, -ENOMEM when there was no memory, with *@next where.
  */
-static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
-		    bool device)
+static int collect(struct kvm_mmu_share *share, gfn_t *next, gfn_t end, bool device)
 {
 	struct kvm_memory_slot *slot = NULL;
+	unsigned int i, nr, budget = COLLECT_LEAVES;
 	struct kvm *kvm = share->kvm;
 	struct tdp_iter iter;
 	unsigned long mask;
-	unsigned int i, nr;
-	bool all = true;
+	int ret = 0;
 
 	guard(srcu)(&kvm->srcu);
 	guard(read_lock)(&kvm->mmu_lock);
 	rcu_read_lock();
-	for_each_tdp_pte(iter, kvm, share->root, start, end) {
+	for_each_tdp_pte(iter, kvm, share->root, *next, end) {
 		u64 *sptes = rcu_dereference(iter.sptep);
 
 		if (kvm_tdp_mmu_cond_resched(kvm, &iter, false, true))
@@ -396,17 +430,45 @@ static bool collect(struct kvm_mmu_share *share, gfn_t start, gfn_t end,
 		if (iter.level > PG_LEVEL_4K)
 			continue;
 
+		*next = iter.gfn;
 		nr = leaves_left(&iter, end);
-		for (i = 0; i < nr; i += WORD_PAGES) {
-			mask = dirty_leaves(&sptes[i], min(nr - i, WORD_PAGES));
-			if (mask)
-				all &= collect_leaves(share, &slot, &sptes[i],
-						      iter.gfn + i, mask, device);
+		if (budget < nr) {
+			ret = -EAGAIN;
+			break;
 		}
+		budget -= nr;
+		for (i = 0; i < nr && !ret; i += WORD_PAGES) {
+			mask = dirty_leaves(&sptes[i], min(nr - i, WORD_PAGES));
+			*next = iter.gfn + i;
+			if (mask && !collect_leaves(share, &slot, &sptes[i],
+						    *next, mask, device))
+				ret = -ENOMEM;
+		}
+		if (ret)
+			break;
 		mmu_share_skip(&iter, nr);
 	}
 	rcu_read_unlock();
-	return all;
+	return ret;
+}
+
+/* All of a range. Returns -ENOMEM, with *@next where, when not even waiting helps. */
+static int collect_all(struct kvm_mmu_share *share, gfn_t *next, gfn_t end,
+		       bool device)
+{
+	struct tdp_dirty *dirty = &share->dma_dirty;
+	int ret;
+
+	while ((ret = collect(share, next, end, device))) {
+		/* Of 64 pages the last may be in the next bitmap. */
+		if (ret == -ENOMEM &&
+		    (!tdp_dirty_prepare(dirty, *next, GFP_KERNEL_ACCOUNT) ||
+		     !tdp_dirty_prepare(dirty, *next + WORD_PAGES - 1,
+					GFP_KERNEL_ACCOUNT)))
+			return ret;
+		cond_resched();
+	}
+	return 0;
 }
 
 /**
@@ -425,20 +487,15 @@ bool mmu_share_read_dirty(struct tdp_share *handle, u64 gpa, u64 len, bool clear
 			  tdp_dirty_fn report, void *arg)
 {
 	struct kvm_mmu_share *share = to_mmu_share(handle);
-	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len), next, nr;
+	gfn_t gfn = gpa_to_gfn(gpa), end = gpa_to_gfn(gpa + len), nr;
 	bool any = false;
 
 	guard(mutex)(&share->dirty_lock);
 
-	for (; share->dma_tracked && gfn < end; gfn = next) {
-		next = min(end, ALIGN(gfn + 1, TDP_DIRTY_CHUNK));
-		if (tdp_dirty_prepare(&share->dma_dirty, gfn, GFP_KERNEL_ACCOUNT)) {
-			collect(share, gfn, next, true);
-			continue;
-		}
+	if (share->dma_tracked && collect_all(share, &gfn, end, true)) {
 		/* Without memory all is dirty, rather than nothing. */
-		for (; gfn < next; gfn += nr) {
-			nr = min(next - gfn, WORD_PAGES);
+		for (; gfn < end; gfn += nr) {
+			nr = min(end - gfn, WORD_PAGES);
 			report(arg, gfn_to_gpa(gfn), GENMASK(nr - 1, 0));
 		}
 		any = true;
@@ -522,44 +579,65 @@ static void flush_all(struct kvm_mmu_share *share)
 	mmu_share_flush_pages(share, 0, gfn_to_gpa(kvm_mmu_max_gfn() + 1));
 }
 
+/* Put back together what tracking has split, a memslot at a time. */
+static void recover_slots(struct kvm_mmu_share *share)
+{
+	gfn_t gfn = 0, end = kvm_mmu_max_gfn() + 1;
+	struct kvm *kvm = share->kvm;
+	struct kvm_memslot_iter iter;
+	bool found;
+
+	do {
+		guard(srcu)(&kvm->srcu);
+
+		found = false;
+		kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), gfn, end) {
+			if (!kvm_slot_dirty_track_enabled(iter.slot))
+				mmu_share_recover_slot(kvm, iter.slot);
+			gfn = iter.slot->base_gfn + iter.slot->npages;
+			found = true;
+			break;
+		}
+	} while (found);
+}
+
 /* From here on D says what was written. */
 static int start_tracking(struct kvm_mmu_share *share)
 {
 	bool before = share->dma_tracked;
+	gfn_t next = 0;
 	int ret;
 
 	set_tracked(share, true);
 	ret = split_open_leaves(share);
 	if (ret) {
 		set_tracked(share, before);
+		if (!before)
+			recover_slots(share);
 		return ret;
 	}
 
-	collect(share, 0, kvm_mmu_max_gfn() + 1, false);
-	flush_all(share);
+	/* First: what KVM's log adds from here on is not flushed by flush_all(). */
 	tdp_dirty_clear(&share->dma_dirty);
+	collect_all(share, &next, kvm_mmu_max_gfn() + 1, false);
+	flush_all(share);
 	return 0;
 }
 
 /* What was written so far can still be read, what is written from here on not. */
 static int stop_tracking(struct kvm_mmu_share *share)
 {
-	struct kvm *kvm = share->kvm;
-	struct kvm_memory_slot *slot;
-	int bkt;
+	gfn_t next = 0;
+	int ret;
 
 	if (!share->dma_tracked)
 		return 0;
-	if (!collect(share, 0, kvm_mmu_max_gfn() + 1, true))
-		return -ENOMEM;
+	ret = collect_all(share, &next, kvm_mmu_max_gfn() + 1, true);
+	if (ret)
+		return ret;
 	set_tracked(share, false);
 	flush_all(share);
-
-	guard(srcu)(&kvm->srcu);
-	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
-		if (!kvm_slot_dirty_track_enabled(slot))
-			mmu_share_recover_slot(kvm, slot);
-	}
+	recover_slots(share);
 	return 0;
 }
 

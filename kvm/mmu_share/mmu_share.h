@@ -298,6 +298,23 @@ static inline bool mmu_share_logs_by_d(struct kvm *kvm,
 }
 
 /**
+ * mmu_share_logs_by_w() - whether it is by W, where KVM would do it by D and PML
+ * @kvm: the VM
+ * @root: a TDP root, or one of its tables
+ *
+ * The dirty ring has what vCPUs write and no more. Where a device has set D already a
+ * CPU's write does not show, and whoever clears D hides what the device writes.
+ *
+ * Context: any.
+ */
+static inline bool mmu_share_logs_by_w(struct kvm *kvm,
+				       const struct kvm_mmu_page *root)
+{
+	return static_branch_unlikely(&mmu_share_key) && is_io_shared_sp(root) &&
+	       kvm->dirty_ring_size;
+}
+
+/**
  * mmu_share_d_is_volatile() - whether D of a leaf may be set outside of mmu_lock
  * @spte: a shadow-present leaf, of any root
  *
@@ -309,6 +326,31 @@ static inline bool mmu_share_d_is_volatile(u64 spte)
 {
 	return static_branch_unlikely(&mmu_share_key) &&
 	       !(spte & shadow_dirty_mask) && spte_device_may_write(spte);
+}
+
+/**
+ * mmu_share_keep_dirty() - Keep D that an IOMMU has set as a leaf was changed
+ * @sp: its table
+ * @sptep: the leaf, which stays open to the device
+ * @old_spte: what was there at the moment of the change
+ * @new_spte: in: what was set; out: what is there
+ * @level: level of @sp
+ *
+ * Nobody means to clear D so: mmu_share/dirty.c does it by itself.
+ *
+ * Context: mmu_lock held for write.
+ */
+static inline void mmu_share_keep_dirty(const struct kvm_mmu_page *sp, u64 *sptep,
+					u64 old_spte, u64 *new_spte, int level)
+{
+	if (!static_branch_unlikely(&mmu_share_key) || !is_io_shared_sp(sp) ||
+	    !(old_spte & ~*new_spte & shadow_dirty_mask) ||
+	    !is_shadow_present_pte(old_spte) || !is_last_spte(old_spte, level) ||
+	    !is_shadow_present_pte(*new_spte) || !is_last_spte(*new_spte, level) ||
+	    !spte_is_open_to_device(*new_spte))
+		return;
+	atomic64_or(shadow_dirty_mask, (atomic64_t *)sptep);
+	*new_spte |= shadow_dirty_mask;
 }
 
 /**
@@ -503,6 +545,12 @@ static inline bool mmu_share_logs_by_d(struct kvm *kvm,
 	return false;
 }
 
+static inline bool mmu_share_logs_by_w(struct kvm *kvm,
+				       const struct kvm_mmu_page *root)
+{
+	return false;
+}
+
 static inline bool mmu_share_d_is_volatile(u64 spte)
 {
 	return false;
@@ -516,6 +564,11 @@ static inline void mmu_share_clear_dirty(struct kvm *kvm,
 static inline void mmu_share_clear_dirty_masked(struct kvm *kvm,
 						struct kvm_mmu_page *root,
 						gfn_t gfn, unsigned long mask)
+{
+}
+
+static inline void mmu_share_keep_dirty(const struct kvm_mmu_page *sp, u64 *sptep,
+					u64 old_spte, u64 *new_spte, int level)
 {
 }
 

@@ -291,6 +291,8 @@ static int mmu_share_bind(struct tdp_share *handle,
 	guard(spinlock)(&share->sink_lock);
 	if (share->sink_ops)
 		return -EBUSY;
+	/* Whoever was bound before has left it. */
+	tdp_dirty_clear(&share->dma_dirty);
 	share->sink_ops = ops;
 	share->sink = sink;
 	share->asked = asked;

@@ -25,11 +25,12 @@
  * Lock order, outermost first:
  *   kvm->slots_lock
  *     ioas->mutex, iopt->domains_rwsem, iopt->iova_rwsem, pages->mutex
- *       share's map mutex
- *         kvm->srcu
- *           kvm->mmu_lock
- *             share's sink lock
- *               the driver's domain lock
+ *       share's dirty mutex
+ *         share's map mutex
+ *           kvm->srcu
+ *             kvm->mmu_lock
+ *               share's sink lock
+ *                 the driver's domain lock
  * tdp_bridge_get() and tdp_bridge_activate() take slots_lock and must be called
  * without iommufd's locks.
  */
