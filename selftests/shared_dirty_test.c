@@ -14,7 +14,8 @@
  *    answer: CPU TLBs are flushed before one is given.
  * 6. In 2M pages each 4K page counts by itself, also in one that is mapped meanwhile;
  *    when nobody asks any more the huge leaves are back.
- * 7. What the host takes from the vCPUs, and what the IOAS unmaps, stays in the log.
+ * 7. What the host takes from the vCPUs, what the IOAS unmaps, and what a memslot
+ *    leaves behind that moves, stays in the log.
  * 8. Nothing is lost while both ask under DMA and a vCPU's writes.
  *
  * bench: --bench amd-full --share
@@ -236,6 +237,20 @@ static void gone_pages(void)
 	dirty_model_destroy(&d);
 }
 
+/* What is open to the device stays where it was, the log goes along. */
+static void moved_memslot(void)
+{
+	struct dirty_model d;
+
+	dirty_model_create(&d, BACKING_4K, SIZE, false);
+	dirty_model_switch(&d, READER_LOG, true);
+	dirty_model_vcpu_writes(&d, 7);
+	dirty_model_device_writes(&d, 8);
+	vm_mem_region_move(d.s.vm, d.mem.slot, d.mem.gpa + SIZE_1G);
+	TEST_ASSERT_EQ(dirty_model_read(&d, READER_LOG, false), 2);
+	dirty_model_destroy(&d);
+}
+
 /* Each page once, half of them by either: a page that gets lost is lost for good. */
 struct writer {
 	struct dirty_model *d;
@@ -321,6 +336,8 @@ int main(void)
 		{ "4K pages of a 2M page count by themselves, until nobody asks",
 		  huge_pages },
 		{ "what is taken away stays in the log", gone_pages },
+		{ "what was written before a memslot moved is in its log",
+		  moved_memslot },
 		{ "nothing is lost while both ask under writes", under_load },
 	};
 

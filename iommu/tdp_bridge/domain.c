@@ -245,6 +245,9 @@ static void tdp_flush_pages(void *sink, u64 gpa, u64 len)
 	struct tdp_domain *tdp = sink;
 	struct iommu_iotlb_gather gather;
 
+	/* To an IOMMU that sets no D it is all the same. */
+	if (!tdp->iommu.domain.dirty_ops)
+		return;
 	iommu_iotlb_gather_init(&gather);
 	iommu_iotlb_gather_add_range(&gather, gpa, len);
 	iommu_iotlb_sync(&tdp->iommu.domain, &gather);

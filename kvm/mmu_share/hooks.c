@@ -113,6 +113,10 @@ void __mmu_share_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 
 		if (spte_is_open_to_device(iter.old_spte)) {
 			flush |= mmu_share_shut_to_cpus(kvm, &iter);
+			/* It stays, but a memslot that moves has it no more. */
+			mmu_share_note_gone(kvm, sptep_to_sp(rcu_dereference(iter.sptep)),
+					    iter.gfn, iter.old_spte,
+					    SHADOW_NONPRESENT_VALUE, iter.level);
 		} else {
 			kvm_tdp_mmu_set_spte(kvm, &iter, SHADOW_NONPRESENT_VALUE);
 			flush = true;

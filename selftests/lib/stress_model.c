@@ -241,6 +241,8 @@ void model_unmapped(struct model *m, struct model_area r)
 void model_slot_came(struct model *m, unsigned int base)
 {
 	m->slot = true;
+	for (size_t i = 0; i < m->nr; i++)
+		m->pages[i].touched = true;
 	m->base = base;
 }
 

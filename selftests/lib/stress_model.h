@@ -50,7 +50,8 @@ struct model_page {
 	struct model_pin pins[MODEL_BASES];
 	bool readonly;		/* mprotect()ed, for the process */
 	bool written;		/* by a vCPU, since the last harvest */
-	bool touched;		/* the same, or read: KVM may log that too */
+	/* The same, or read, or before the memslot came: KVM may log that too. */
+	bool touched;
 };
 
 /* Counted in pages. */
