@@ -35,8 +35,8 @@ static inline bool intel_tdp_option(const char *str)
 	return false;
 }
 
-static inline struct iommu_domain *intel_tdp_domain_alloc(struct device *dev,
-							   bool dirty)
+static inline struct iommu_domain *
+intel_tdp_domain_alloc(struct device *dev, bool dirty)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }
