@@ -31,7 +31,7 @@
 #define POLL_US		100000
 #define ROUNDS		4
 #define SLOW_BYTES	(4 << 20)
-#define MIGRATIONS	3	/* MIGRATIONS= in the environment: more */
+#define MIGRATIONS	2	/* MIGRATIONS= in the environment: more */
 
 struct side {
 	struct vmm v;
